@@ -1,0 +1,124 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+)
+
+// A Sample is one dataset row as ingest makes it: what a source says of one question.
+// An empty string in an optional field means that the source does not say.
+type Sample struct {
+	ID         string   // content hash, see HashSample. Example: "9f86d081884c7d659a2feaa0c55ad015"
+	SourceID   string   // the input's own id; optional, not necessarily unique
+	Source     string   // name of the input, never an absolute path. Example: "qmsum/val.jsonl"
+	DataSource string   // task name, by which rewards are chosen. Example: "docmath"; optional
+	Question   string   // for a chat that is used as it is: the last user turn
+	Context    string   // the document; empty for a chat
+	Answers    []string // reference answers, the first is the main one
+	Response   string   // SFT samples only
+	Messages   string   // JSON chat [{"role", "content"}], where the record was one; optional
+	Meta       string   // JSON text; optional
+}
+
+// IsSFT reports whether the sample carries a response to imitate.
+func (s *Sample) IsSFT() bool { return s.Response != "" }
+
+// A ContextHash is the SHA-256 of a sample's context. It is computed once for the many
+// questions of one document.
+type ContextHash [sha256.Size]byte
+
+// HashContext returns the hash of a document.
+func HashContext(context string) ContextHash {
+	return sha256.Sum256([]byte(context))
+}
+
+// HashSample returns the content hash that identifies a sample in every build: 128 bits,
+// as 32 hex digits, of what the sample asks and answers. Tokenizer, template, phases,
+// source and meta do not change it, so reward history survives a rebuild.
+func HashSample(s *Sample, c ContextHash) string {
+	h := sha256.New()
+	h.Write([]byte("sample/1\x00"))
+	h.Write(c[:])
+	writeField(h, s.Question)
+	writeField(h, s.Messages)
+	writeField(h, s.Response)
+	for _, a := range s.Answers {
+		writeField(h, a)
+	}
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(h.Sum(sum[:0])[:16])
+}
+
+// writeField writes a length before the text, so that no two lists of fields collide.
+func writeField(h hash.Hash, text string) {
+	var n [8]byte
+	binary.LittleEndian.PutUint64(n[:], uint64(len(text)))
+	h.Write(n[:])
+	h.Write([]byte(text))
+}
+
+// A Place says where in its split a sample's record began. Stages that may still refuse
+// the sample need it; finished shards do not carry it.
+type Place struct {
+	Line   int64 // records before it in the split: lines of a text, rows of a table
+	Offset int64 // byte offset in the input as it is read (decompressed); -1 for tables
+	Notes  Notes
+}
+
+// Notes are facts about a kept sample that the ledger counts.
+type Notes int32
+
+const (
+	// NoteNUL marks a sample whose text holds a NUL character.
+	NoteNUL Notes = 1 << iota
+	// NoteSpecial marks a sample whose question or context spells an added token of the tokenizer.
+	NoteSpecial
+)
+
+// noteNames are the ledger's words, in bit order.
+var noteNames = []string{"nul", "special_tokens"}
+
+// Names returns the ledger's word for each note that is set.
+func (n Notes) Names() []string {
+	var names []string
+	for i, name := range noteNames {
+		if n&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// A Reason says in one word why a record or a sample was dropped. Example: "empty_question"
+type Reason string
+
+// Reasons for which a stage drops what it was given.
+const (
+	ReasonInvalidJSON    Reason = "invalid_json"     // not one JSON value, or cut off
+	ReasonInvalidUTF8    Reason = "invalid_utf8"     //
+	ReasonTooLarge       Reason = "record_too_large" // over --max-record
+	ReasonWrongType      Reason = "wrong_type"       // a field is there, but not of a usable type
+	ReasonMissingField   Reason = "missing_field"    //
+	ReasonEmptyQuestion  Reason = "empty_question"
+	ReasonEmptyContext   Reason = "empty_context"
+	ReasonEmptyAnswer    Reason = "empty_answer"
+	ReasonCorruptInput   Reason = "corrupt_input" // the rest of an input cannot be read: gzip, zstd, Parquet
+	ReasonChatTemplate   Reason = "chat_template" // the chat template refuses the messages
+	ReasonDuplicate      Reason = "duplicate"     // the same content hash came before
+	ReasonOverlong       Reason = "overlong"      // longer than the last phase allows
+	ReasonUnknownMessage Reason = "unknown_message"
+)
+
+// A Reject is one record, or one sample of a record, that went to quarantine.
+type Reject struct {
+	Stage    string `json:"stage"`
+	Source   string `json:"source"`
+	Line     int64  `json:"line"`        // from 1; inside a split: lines before it
+	Offset   int64  `json:"byte_offset"` // of the record's first byte, -1 for tables
+	SourceID string `json:"source_id,omitzero"`
+	Reason   Reason `json:"reason"`
+	Detail   string `json:"detail"`
+	Excerpt  string `json:"excerpt"` // the record's first characters, invalid bytes replaced
+}
