@@ -266,3 +266,41 @@ func Extend(rec arrow.Record, schema *arrow.Schema, more ...arrow.Array) arrow.R
 	}
 	return out
 }
+
+// A TokenBuilder collects what tokenize adds to a batch.
+type TokenBuilder struct {
+	prompt, response   *array.ListBuilder
+	promptV, responseV *array.Int32Builder
+	length, qc         *array.Int32Builder
+}
+
+// NewTokenBuilder returns an empty builder.
+func NewTokenBuilder() *TokenBuilder {
+	newList := func() (*array.ListBuilder, *array.Int32Builder) {
+		l := array.NewListBuilderWithField(memory.DefaultAllocator, tokenFields[0].Type.(*arrow.ListType).ElemField())
+		return l, l.ValueBuilder().(*array.Int32Builder)
+	}
+	b := &TokenBuilder{length: array.NewInt32Builder(memory.DefaultAllocator), qc: array.NewInt32Builder(memory.DefaultAllocator)}
+	b.prompt, b.promptV = newList()
+	b.response, b.responseV = newList()
+	return b
+}
+
+// Append adds the tokens of one sample; they are copied.
+func (b *TokenBuilder) Append(t Tokens) {
+	b.prompt.Append(true)
+	b.promptV.AppendValues(t.Prompt, nil)
+	b.length.Append(int32(len(t.Prompt)))
+	b.response.Append(t.Response != nil)
+	b.responseV.AppendValues(t.Response, nil)
+	if t.QuestionContextLength == 0 {
+		b.qc.AppendNull()
+	} else {
+		b.qc.Append(t.QuestionContextLength)
+	}
+}
+
+// Columns returns the columns of tokenFields and starts anew.
+func (b *TokenBuilder) Columns() []arrow.Array {
+	return []arrow.Array{b.prompt.NewArray(), b.length.NewArray(), b.response.NewArray(), b.qc.NewArray()}
+}
