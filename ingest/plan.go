@@ -1,0 +1,234 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest/source"
+)
+
+// A Plan is what there is to read: the input files, and the splits they are cut into.
+type Plan struct {
+	Inputs []Planned
+	Splits []dataset.Split // SHA256 and FirstLine are not known yet
+
+	options Options
+}
+
+// A Planned input is one file, as it was when it was planned.
+type Planned struct {
+	dataset.Input        // Name, Format, Bytes
+	Path          string // absolute
+	Container     Container
+	ModTime       time.Time
+	Recognized    bool // Format was recognized by the first records, not given
+	Map           map[string]string
+	DataSource    string
+}
+
+// NewPlan resolves the patterns into files (sorted within a pattern, patterns in their
+// order, a file matched twice taken once), recognizes formats and cuts splits. It is a
+// function of the inputs and options alone.
+func NewPlan(ctx context.Context, o Options) (*Plan, error) {
+	o.defaults()
+	p := &Plan{options: o}
+	names := namer{}
+	for _, in := range o.Inputs {
+		if err := checkInput(in); err != nil {
+			return nil, err
+		}
+		files, err := resolve(in.Path)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if names.seen(file.path) {
+				continue
+			}
+			planned, err := p.look(ctx, in, file)
+			if err != nil {
+				return nil, fmt.Errorf("input %q: %w", file.path, err)
+			}
+			p.Inputs = append(p.Inputs, planned)
+			names.add(file)
+		}
+	}
+	for i, name := range names.names() {
+		p.Inputs[i].Name = name
+	}
+	if len(p.Inputs) == 0 {
+		return nil, errors.New("no inputs")
+	}
+	return p, nil
+}
+
+func checkInput(in Input) error {
+	if in.Format == "" || in.Format == FormatAuto {
+		return source.CheckMap(in.Map)
+	}
+	if _, ok := source.Lookup(in.Format); !ok {
+		return fmt.Errorf("unknown format %q; did you mean %q? Formats are %s", in.Format,
+			nearest(in.Format, source.Names()), strings.Join(append([]string{FormatAuto}, source.Names()...), ", "))
+	}
+	if len(in.Map) > 0 && in.Format != source.Generic {
+		return fmt.Errorf("format %q has fields of its own and takes no map; format %q does", in.Format, source.Generic)
+	}
+	return source.CheckMap(in.Map)
+}
+
+func nearest(word string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int {
+		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
+	})
+}
+
+// look opens one file, sees what it holds, and appends its splits.
+func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) {
+	planned := Planned{Path: file.path, Map: in.Map, DataSource: in.DataSource}
+	planned.Format = in.Format
+	f, err := os.Open(file.path)
+	if err != nil {
+		return planned, reason(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return planned, reason(err)
+	}
+	planned.Bytes, planned.ModTime = info.Size(), info.ModTime()
+	if planned.Container, err = recognizeContainer(f, file.path); err != nil {
+		return planned, err
+	}
+	splits, err := cut(f, planned, len(p.Inputs), p.options.SplitBytes)
+	if err != nil {
+		return planned, err
+	}
+	p.Splits = append(p.Splits, splits...)
+	if planned.Format != "" && planned.Format != FormatAuto {
+		return planned, nil
+	}
+	planned.Recognized = true
+	planned.Format = source.Generic
+	if len(in.Map) == 0 {
+		planned.Format, err = recognizeFormat(ctx, planned, splits[0], p.options)
+	}
+	return planned, err
+}
+
+// reason drops the path from an error of the file system: the caller names it already.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// A found file knows the folder in which its pattern began.
+type found struct{ path, folder string }
+
+// resolve returns the files of a path or pattern, sorted.
+func resolve(pattern string) ([]found, error) {
+	abs, err := filepath.Abs(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("input %q: %w", pattern, err)
+	}
+	info, err := os.Stat(abs)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("input %q is a folder; name its files, such as %q", pattern, filepath.Join(pattern, "**", "*.jsonl"))
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("input %q is not a regular file", pattern)
+	case err == nil:
+		return []found{{abs, filepath.Dir(abs)}}, nil
+	case !strings.ContainsAny(pattern, "*?[{"):
+		return nil, fmt.Errorf("input %q: %w", pattern, reason(err))
+	}
+	// Only the pattern is a pattern, not the folder that happens to be the current one.
+	base, rest := doublestar.SplitPattern(filepath.ToSlash(pattern))
+	folder, err := filepath.Abs(filepath.FromSlash(base))
+	if err != nil {
+		return nil, fmt.Errorf("input %q: %w", pattern, err)
+	}
+	if !doublestar.ValidatePattern(rest) {
+		return nil, fmt.Errorf("input %q: bad pattern", pattern)
+	}
+	matches, err := doublestar.Glob(os.DirFS(folder), rest, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
+	if err != nil {
+		return nil, fmt.Errorf("input %q: %w", pattern, err)
+	}
+	if len(matches) == 0 {
+		return nil, fmt.Errorf("input %q matches no files", pattern)
+	}
+	slices.Sort(matches)
+	files := make([]found, 0, len(matches))
+	for _, m := range matches {
+		files = append(files, found{filepath.Join(folder, filepath.FromSlash(m)), folder})
+	}
+	return files, nil
+}
+
+// A namer gives each file a name that does not depend on the machine.
+type namer struct {
+	files []found
+	taken map[string]bool
+}
+
+func (n *namer) seen(path string) bool { return n.taken[path] }
+
+func (n *namer) add(f found) {
+	if n.taken == nil {
+		n.taken = map[string]bool{}
+	}
+	n.taken[f.path] = true
+	n.files = append(n.files, f)
+}
+
+// names returns paths relative to where each pattern began. Names that several files
+// have get the base name of that folder in front; if they are equal still, a number.
+func (n *namer) names() []string {
+	names := make([]string, len(n.files))
+	for i, f := range n.files {
+		rel, err := filepath.Rel(f.folder, f.path)
+		if err != nil { // cannot be: the file was found below the folder
+			rel = filepath.Base(f.path)
+		}
+		names[i] = filepath.ToSlash(rel)
+	}
+	short := count(names)
+	for i, f := range n.files {
+		if short[names[i]] > 1 {
+			names[i] = path.Join(filepath.Base(f.folder), names[i])
+		}
+	}
+	long, used := count(names), map[string]int{}
+	for i, name := range names {
+		if long[name] > 1 {
+			used[name]++
+			names[i] = name + "#" + strconv.Itoa(used[name])
+		}
+	}
+	return names
+}
+
+func count(names []string) map[string]int {
+	n := make(map[string]int, len(names))
+	for _, name := range names {
+		n[name]++
+	}
+	return n
+}
