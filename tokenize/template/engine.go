@@ -58,7 +58,9 @@ func recoverTo(err *error) {
 	}
 }
 
-func (e *engine) render(messages []Message) (text string, err error) {
+func (e *engine) render(messages []Message) (string, error) { return e.renderWithin(messages, maxTicks) }
+
+func (e *engine) renderWithin(messages []Message, ticks int) (text string, err error) {
 	defer recoverTo(&err)
 	if len(messages) == 0 {
 		return "", errors.New("the chat has no messages; give it at least one")
@@ -87,7 +89,7 @@ func (e *engine) render(messages []Message) (text string, err error) {
 	if !e.date.IsZero() {
 		data["strftime_now"] = jinja.NewCallable("strftime_now", e.strftimeNow)
 	}
-	b := &budget{size: size}
+	b := &budget{size: size, maxTicks: ticks}
 	for name, f := range map[string]callable{
 		"range": b.makeRange, "raise_exception": raise, printName: b.print,
 		tickName: b.tick, enterName: b.enter, leaveName: b.leave, sizeName: b.checkSize,
@@ -115,7 +117,7 @@ func raise(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
 
 // A budget ends a render that would not end by itself. It belongs to one render.
 type budget struct {
-	size, ticks, depth, printed int
+	size, maxTicks, ticks, depth, printed int
 }
 
 func (b *budget) tick([]jinja.Value, map[string]jinja.Value) (jinja.Value, error) {
@@ -123,8 +125,8 @@ func (b *budget) tick([]jinja.Value, map[string]jinja.Value) (jinja.Value, error
 }
 
 func (b *budget) spend(n int) error {
-	if b.ticks += n; b.ticks > maxTicks {
-		return fmt.Errorf("the template loops more than %d times; it may never end", maxTicks)
+	if b.ticks += n; b.ticks > b.maxTicks {
+		return fmt.Errorf("the template loops more than %d times; it may never end", b.maxTicks)
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ type shape struct {
 	fullEmpty bool // contents that are empty or only whitespace need a full render
 }
 
+// maxProbeTicks bounds the loops of one probe: a template that loops more is not worth, or not safe, to learn.
+const maxProbeTicks = 4096
+
 // suspects are texts that templates look for, beside the literals in their source.
 var suspects = []string{
 	"</think>", "<think>", "<|im_start|>", "<|im_end|>", "<tool_response>", "</tool_response>", "<tool_call>", "<|eot_id|>", "[INST]", "[/INST]", "<s>", "</s>",
@@ -55,7 +58,7 @@ type learner struct {
 
 // split renders sentinels and cuts the text at them; each must come out once, and in order.
 func (l *learner) split() bool {
-	text, err := l.engine.render(l.probes)
+	text, err := l.engine.renderWithin(l.probes, maxProbeTicks)
 	if err != nil {
 		return false
 	}
@@ -169,7 +172,7 @@ func (l *learner) passesWith(slot int, content string) bool {
 
 // passes says whether the engine writes what the shape would write.
 func (l *learner) passes(messages []Message) bool {
-	text, err := l.engine.render(messages)
+	text, err := l.engine.renderWithin(messages, maxProbeTicks)
 	return err == nil && text == l.fill(messages, make([][]Span, len(messages))).Text
 }
 

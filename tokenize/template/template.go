@@ -9,9 +9,9 @@
 // switch the matching of special tokens off there; what lies outside is the template's own. Where the spans cannot be known
 // exactly they grow over the template's text, never the other way round.
 //
-// The cost: a template is learned once per sequence of roles, in a few thousand tiny renders (tens of milliseconds). After
+// The cost: a template is learned once per sequence of roles, in hundreds of tiny renders (milliseconds, tens for long templates). After
 // that a sample costs one copy of its text. Contents that a template looks into (a think block in a model's answer) are
-// rendered in full by the Jinja engine, about three times the cost.
+// rendered in full by the Jinja engine, about four times the cost.
 //
 // It is a leaf: it knows no samples, no tokenizer and no clock.
 package template
