@@ -58,7 +58,9 @@ func recoverTo(err *error) {
 	}
 }
 
-func (e *engine) render(messages []Message) (string, error) { return e.renderWithin(messages, maxTicks) }
+func (e *engine) render(messages []Message) (string, error) {
+	return e.renderWithin(messages, maxTicks)
+}
 
 func (e *engine) renderWithin(messages []Message, ticks int) (text string, err error) {
 	defer recoverTo(&err)
