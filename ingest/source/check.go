@@ -40,8 +40,9 @@ func (c *Checker) Check(record []byte, cutOff bool) (Value, *Problem) {
 	if err != nil {
 		return nil, syntaxProblem(err, cutOff)
 	}
+	end := c.dec.InputOffset()
 	if _, err := c.dec.ReadToken(); err != io.EOF {
-		return nil, problem(dataset.ReasonInvalidJSON, "more text after the JSON value, at byte %d of the record", c.dec.InputOffset())
+		return nil, problem(dataset.ReasonInvalidJSON, "more text after the JSON value, which ends at byte %d of the record", end)
 	}
 	value := Value(v)
 	if k := value.Kind(); k != KindObject {
@@ -69,7 +70,7 @@ func syntaxProblem(err error, cutOff bool) *Problem {
 	}
 	what := syntax.Err.Error()
 	if strings.Contains(what, "surrogate") {
-		return problem(dataset.ReasonInvalidUTF8, "%s at byte %d of the record", what, syntax.ByteOffset)
+		return problem(dataset.ReasonInvalidUTF8, "half a surrogate pair at byte %d of the record", syntax.ByteOffset)
 	}
 	return problem(dataset.ReasonInvalidJSON, "%s at byte %d of the record", what, syntax.ByteOffset)
 }

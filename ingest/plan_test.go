@@ -1,0 +1,124 @@
+package ingest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func planNames(t *testing.T, paths ...string) []string {
+	t.Helper()
+	var o Options
+	for _, p := range paths {
+		o.Inputs = append(o.Inputs, Input{Path: p})
+	}
+	plan, err := NewPlan(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, in := range plan.Inputs {
+		names = append(names, in.Name)
+	}
+	return names
+}
+
+func TestInputNamesDoNotDependOnWhereTheFilesLie(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a/x.jsonl", "a/deep/y.jsonl", "b/x.jsonl", "b[1].jsonl", "c/a/x.jsonl"} {
+		write(t, dir, name, []byte(good))
+	}
+	path := func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
+	for _, test := range []struct {
+		name     string
+		patterns []string
+		want     []string
+	}{
+		{"a file is named by its base name", []string{"a/x.jsonl"}, []string{"x.jsonl"}},
+		{"a pattern's files are named from its folder, sorted", []string{"a/**/*.jsonl"}, []string{"deep/y.jsonl", "x.jsonl"}},
+		{"a file matched twice is taken once", []string{"a/x.jsonl", "a/*.jsonl"}, []string{"x.jsonl"}},
+		{"equal names get the folder in front", []string{"a/*.jsonl", "b/*.jsonl"}, []string{"a/x.jsonl", "b/x.jsonl"}},
+		{"and then a number", []string{"a/*.jsonl", "c/a/*.jsonl"}, []string{"a/x.jsonl#1", "a/x.jsonl#2"}},
+		{"a file whose name looks like a pattern is a file", []string{"b[1].jsonl"}, []string{"b[1].jsonl"}},
+		{"alternatives", []string{"{a,b}/x.jsonl"}, []string{"a/x.jsonl", "b/x.jsonl"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var patterns []string
+			for _, p := range test.patterns {
+				patterns = append(patterns, path(p))
+			}
+			if diff := cmp.Diff(test.want, planNames(t, patterns...)); diff != "" {
+				t.Error(diff)
+			}
+			t.Chdir(dir)
+			if diff := cmp.Diff(test.want, planNames(t, test.patterns...)); diff != "" {
+				t.Errorf("from another current directory: %s", diff)
+			}
+		})
+	}
+}
+
+func TestAnInputThatCannotBePlannedSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "docs.jsonl", []byte(good))
+	write(t, dir, "bad.parquet", []byte("no table"))
+	write(t, dir, "cut.parquet", []byte("PAR1 and nothing that follows"))
+	write(t, dir, "bad.jsonl.gz", []byte(good))
+	secret := write(t, dir, "secret.jsonl", []byte(good))
+	if err := os.Chmod(secret, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	for _, test := range []struct {
+		name, want string
+		in         Input
+	}{
+		{"missing path", `input "none.jsonl": no such file or directory`, Input{Path: "none.jsonl"}},
+		{"pattern without a match", `input "*.json" matches no files`, Input{Path: "*.json"}},
+		{"folder", `input "." is a folder; name its files, such as "**/*.jsonl"`, Input{Path: "."}},
+		{"bad pattern", `input "[a": bad pattern`, Input{Path: "[a"}},
+		{"unreadable file", `permission denied`, Input{Path: "secret.jsonl"}},
+		{"unknown format", `unknown format "qmsun"; did you mean "qmsum"? Formats are auto, hotpotqa, jsonl, multihop, qmsum, verl`, Input{Path: "docs.jsonl", Format: "qmsun"}},
+		{"no Parquet at all", `named .parquet, but its first bytes are not those of parquet`, Input{Path: "bad.parquet"}},
+		{"Parquet without footer", `corrupt Parquet file: it does not end with a footer`, Input{Path: "cut.parquet"}},
+		{"no gzip at all", `named .gz, but its first bytes are not those of gzip`, Input{Path: "bad.jsonl.gz"}},
+		{"map of an unknown field", `map: no field "quetsion"`, Input{Path: "docs.jsonl", Map: map[string]string{"quetsion": "q"}}},
+		{"map with a bad path", `map: field "question": bad path "a..b"`, Input{Path: "docs.jsonl", Map: map[string]string{"question": "a..b"}}},
+		{"map of a format with fields of its own", `takes no map`, Input{Path: "docs.jsonl", Format: "qmsum", Map: map[string]string{"question": "q"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.in.Path == "secret.jsonl" && os.Geteuid() == 0 {
+				t.Skip("root reads every file")
+			}
+			_, err := NewPlan(t.Context(), Options{Inputs: []Input{test.in}})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestAutoNamesTheFamilyOfTheFirstRecords(t *testing.T) {
+	for _, test := range []struct{ name, record, want string }{
+		{"generic", good, "jsonl"},
+		{"nothing readable", "{", "jsonl"},
+		{"empty", "", "jsonl"},
+		{"qmsum", `{"topic_list":[],"general_query_list":[],"specific_query_list":[],"meeting_transcripts":[]}`, "qmsum"},
+		{"hotpotqa", `{"question":"q","answer":"a","context":{"title":["t"],"sentences":[["s"]]}}`, "hotpotqa"},
+		{"hotpotqa as published", `{"_id":"1","question":"q","answer":"a","supporting_facts":[["t",0]],"context":[["t",["s"]]]}`, "hotpotqa"},
+		{"multihop", `{"question":"q","answer":["a"],"paragraphs":[{"title":"t","text":"s"}]}`, "multihop"},
+		{"verl", `{"prompt":[{"role":"user","content":"q"}],"reward_model":{"ground_truth":"1"}}`, "verl"},
+		{"a chat", `{"messages":[]}`, "jsonl"},
+		{"mixed", `{"question":"q","answer":["a"],"paragraphs":[{"title":"t","text":"s"}]}` + "\n" + good, "jsonl"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			plan, _ := readAll(t, Options{Inputs: []Input{{Path: write(t, t.TempDir(), "x.jsonl", []byte(test.record))}}})
+			if in := plan.Inputs[0]; in.Format != test.want || !in.Recognized {
+				t.Errorf("read as %q, want %q", in.Format, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,17 @@
+package ingest
+
+// SplitBytes returns about how many bytes of its input split i reads: what a progress bar counts.
+func (p *Plan) SplitBytes(i int) int64 {
+	s := p.Splits[i]
+	in := p.Inputs[s.Input]
+	if in.Container == ContainerLines {
+		return s.End - s.Start
+	}
+	splits := int64(0)
+	for _, o := range p.Splits {
+		if o.Input == s.Input {
+			splits++
+		}
+	}
+	return in.Bytes / splits
+}
