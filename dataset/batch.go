@@ -304,3 +304,24 @@ func (b *TokenBuilder) Append(t Tokens) {
 func (b *TokenBuilder) Columns() []arrow.Array {
 	return []arrow.Array{b.prompt.NewArray(), b.length.NewArray(), b.response.NewArray(), b.qc.NewArray()}
 }
+
+// WithNotes returns the batch with other notes. The caller releases both batches.
+func WithNotes(rec arrow.Record, notes []Notes) arrow.Record {
+	b := array.NewInt32Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(len(notes))
+	for _, n := range notes {
+		b.UnsafeAppend(int32(n))
+	}
+	cols := append([]arrow.Array{}, rec.Columns()...)
+	cols[colNotes] = b.NewArray()
+	defer cols[colNotes].Release()
+	return array.NewRecord(rec.Schema(), cols, rec.NumRows())
+}
+
+// Release frees the builder's memory.
+func (b *TokenBuilder) Release() {
+	for _, r := range []array.Builder{b.prompt, b.response, b.length, b.qc} {
+		r.Release()
+	}
+}

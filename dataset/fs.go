@@ -96,22 +96,8 @@ func syncDir(p string) error {
 	return nil
 }
 
-// WriteFile writes a whole file so that it is there complete or not at all: aside, synced,
-// renamed, folder synced.
-func WriteFile(fsys FS, name string, data []byte) (File, error) {
-	w, err := CreateAside(fsys, name)
-	if err != nil {
-		return File{}, err
-	}
-	if _, err := w.Write(data); err != nil {
-		w.Abort()
-		return File{}, fmt.Errorf("write %s: %w", name, err)
-	}
-	return w.Commit()
-}
-
-// An AsideWriter writes a file under a temporary name, counts and hashes it.
-type AsideWriter struct {
+// A HashedFile is a file being written, counted and hashed.
+type HashedFile struct {
 	fs   FS
 	name string
 	out  Output
@@ -119,42 +105,59 @@ type AsideWriter struct {
 	n    int64
 }
 
-const asideSuffix = ".tmp"
-
-// CreateAside begins a file that appears under its name with Commit.
-func CreateAside(fsys FS, name string) (*AsideWriter, error) {
-	out, err := fsys.Create(name + asideSuffix)
+// CreateHashed begins a file. It is not safe against a crash by itself: its folder must
+// appear by a rename after it is finished, or nothing may name it before.
+func CreateHashed(fsys FS, name string) (*HashedFile, error) {
+	out, err := fsys.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
-	return &AsideWriter{fs: fsys, name: name, out: out, sum: sha256.New()}, nil
+	return &HashedFile{fs: fsys, name: name, out: out, sum: sha256.New()}, nil
 }
 
 // Write implements io.Writer.
-func (w *AsideWriter) Write(p []byte) (int, error) {
+func (w *HashedFile) Write(p []byte) (int, error) {
 	n, err := w.out.Write(p)
 	w.sum.Write(p[:n])
 	w.n += int64(n)
 	return n, err
 }
 
-// Commit makes the file durable under its name.
-func (w *AsideWriter) Commit() (File, error) {
+// Finish syncs the file's content and closes it.
+func (w *HashedFile) Finish() (File, error) {
 	if err := errors.Join(w.out.Sync(), w.out.Close()); err != nil {
-		w.fs.Remove(w.name + asideSuffix)
+		w.fs.Remove(w.name)
 		return File{}, fmt.Errorf("sync %s: %w", w.name, err)
-	}
-	if err := w.fs.Rename(w.name+asideSuffix, w.name); err != nil {
-		return File{}, err
-	}
-	if err := w.fs.SyncDir(path.Dir(w.name)); err != nil {
-		return File{}, err
 	}
 	return File{Path: w.name, Bytes: w.n, SHA256: hex.EncodeToString(w.sum.Sum(nil))}, nil
 }
 
 // Abort throws away what was written.
-func (w *AsideWriter) Abort() {
+func (w *HashedFile) Abort() {
 	w.out.Close()
-	w.fs.Remove(w.name + asideSuffix)
+	w.fs.Remove(w.name)
+}
+
+// WriteFile writes a whole file so that it is there complete or not at all: aside, synced,
+// renamed, folder synced.
+func WriteFile(fsys FS, name string, data []byte) (File, error) {
+	aside := name + ".tmp"
+	w, err := CreateHashed(fsys, aside)
+	if err != nil {
+		return File{}, err
+	}
+	if _, err := w.Write(data); err != nil {
+		w.Abort()
+		return File{}, fmt.Errorf("write %s: %w", name, err)
+	}
+	f, err := w.Finish()
+	if err != nil {
+		return File{}, err
+	}
+	if err := fsys.Rename(aside, name); err != nil {
+		fsys.Remove(aside)
+		return File{}, err
+	}
+	f.Path = name
+	return f, fsys.SyncDir(path.Dir(name))
 }

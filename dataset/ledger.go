@@ -41,6 +41,19 @@ func (l *Ledger) Redeem(r Reason, n Notes) {
 	l.note(n, -1)
 }
 
+// Forget takes back one sample that never came: kept where the reason is empty, else dropped.
+func (l *Ledger) Forget(r Reason, n Notes) {
+	l.In--
+	if r == "" {
+		l.Kept--
+		l.note(n, -1)
+		return
+	}
+	if l.Drops[r]--; l.Drops[r] == 0 {
+		delete(l.Drops, r)
+	}
+}
+
 func (l *Ledger) note(n Notes, by int64) {
 	for _, name := range n.Names() {
 		if l.Notes[name] += by; l.Notes[name] == 0 {
@@ -63,7 +76,7 @@ func (l *Ledger) Add(o Ledger) {
 }
 
 // Dropped returns the sum of all drops.
-func (l *Ledger) Dropped() int64 {
+func (l Ledger) Dropped() int64 {
 	var n int64
 	for _, d := range l.Drops {
 		n += d
@@ -72,7 +85,7 @@ func (l *Ledger) Dropped() int64 {
 }
 
 // Balance returns an error unless In = Kept + Drops.
-func (l *Ledger) Balance() error {
+func (l Ledger) Balance() error {
 	if got := l.Kept + l.Dropped(); got != l.In {
 		return fmt.Errorf("ledger of %s does not balance: in %d, kept %d + dropped %d = %d", l.Stage, l.In, l.Kept, l.Dropped(), got)
 	}
@@ -80,7 +93,7 @@ func (l *Ledger) Balance() error {
 }
 
 // Reasons returns the reasons with drops, the most frequent first.
-func (l *Ledger) Reasons() []Reason {
+func (l Ledger) Reasons() []Reason {
 	return slices.SortedFunc(maps.Keys(l.Drops), func(a, b Reason) int {
 		if d := l.Drops[b] - l.Drops[a]; d != 0 {
 			return int(d)

@@ -77,6 +77,12 @@ const (
 	NoteSpecial
 )
 
+// Which stage's ledger counts which notes.
+const (
+	IngestNotes   = NoteNUL
+	TokenizeNotes = NoteSpecial
+)
+
 // noteNames are the ledger's words, in bit order.
 var noteNames = []string{"nul", "special_tokens"}
 
@@ -118,6 +124,7 @@ type Reject struct {
 	Line     int64  `json:"line"`        // from 1; inside a split: lines before it
 	Offset   int64  `json:"byte_offset"` // of the record's first byte, -1 for tables
 	SourceID string `json:"source_id,omitzero"`
+	SampleID string `json:"sample_id,omitzero"` // where it had become a sample
 	Reason   Reason `json:"reason"`
 	Detail   string `json:"detail"`
 	Excerpt  string `json:"excerpt"` // the record's first characters, invalid bytes replaced

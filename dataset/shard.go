@@ -43,7 +43,7 @@ type record interface {
 type ShardWriter interface {
 	// Append adds rows of a batch. The batch may be released afterwards.
 	Append(v Batch, rows []int) error
-	// Finish makes the shard durable. Path, rows, tokens, bytes and hash are set.
+	// Finish syncs the shard; the caller syncs its folder. Path, rows, tokens, bytes and hash are set.
 	Finish() (Shard, error)
 	// Abort throws the shard away.
 	Abort()
@@ -65,7 +65,7 @@ func NewShardWriter(fsys FS, name string, layout Layout) (ShardWriter, error) {
 }
 
 type writer[R record] struct {
-	file    *AsideWriter
+	file    *HashedFile
 	pq      *parquet.GenericWriter[R]
 	convert func(Batch, int) R
 	rows    []R
@@ -80,7 +80,7 @@ func newCodec() *parquetzstd.Codec {
 }
 
 func newWriter[R record](fsys FS, name string, convert func(Batch, int) R) (*writer[R], error) {
-	file, err := CreateAside(fsys, name)
+	file, err := CreateHashed(fsys, name)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (w *writer[R]) Finish() (Shard, error) {
 		w.Abort()
 		return Shard{}, w.wrap(err)
 	}
-	f, err := w.file.Commit()
+	f, err := w.file.Finish()
 	if err != nil {
 		return Shard{}, err
 	}
@@ -269,4 +269,23 @@ func rowsAtOnce(group format.RowGroup) int {
 	rows := max(1, group.NumRows)
 	perRow := max(1, group.TotalByteSize/rows)
 	return int(min(max(1, readBytes/perRow), 256, rows))
+}
+
+// Check compares a shard with what its manifest says of it: size and hash. ErrCorrupt.
+func (s Shard) Check(fsys fs.FS) error { return File{s.Path, s.Bytes, s.SHA256}.Check(fsys) }
+
+// Check compares a file with what its manifest says of it: size and hash. ErrCorrupt.
+func (f File) Check(fsys fs.FS) error {
+	got, err := HashFile(fsys, f.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: it is missing", f.Path, ErrCorrupt)
+	case err != nil:
+		return fmt.Errorf("%s: %w", f.Path, err)
+	case got.Bytes != f.Bytes:
+		return fmt.Errorf("%s: %w: manifest says %d bytes, file has %d", f.Path, ErrCorrupt, f.Bytes, got.Bytes)
+	case got.SHA256 != f.SHA256:
+		return fmt.Errorf("%s: %w: checksum mismatch: manifest says %.12s, file has %.12s", f.Path, ErrCorrupt, f.SHA256, got.SHA256)
+	}
+	return nil
 }

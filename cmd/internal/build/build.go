@@ -1,0 +1,196 @@
+// Package build runs the stages ingest, tokenize and bucket over the splits of a build:
+// all three fused (the verb build), or one at a time over the dataset of the one before.
+//
+// Its rule: plan, one, commit. The plan is a pure function of inputs and options; one does
+// a split alone, in any order, anywhere, as often as one likes; commit settles what is
+// global and writes the manifest last. So workers, kills and machines change nothing in
+// the bytes.
+//
+//	plan ─▶ .work/plan.json
+//	one  ─▶ .work/split-00003/{rl-phase-1.parquet, ids.parquet, quarantine-ingest.jsonl, result.json}
+//	commit ▶ .work/commit.json ─▶ renames ─▶ manifest.json ─▶ .work removed
+//
+// Inside a split, a reader cuts chunks of records, workers parse, tokenize and bucket them
+// side by side, and one writer takes the results in order. Memory is bounded by bytes in
+// flight, never by rows.
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/longctx/pipeline/bucket"
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/tokenize"
+)
+
+// Options say what to build. Which stages run follows from Stages: the first reads Inputs
+// (ingest) or the dataset From (tokenize, bucket).
+type Options struct {
+	Stages   []dataset.Stage // consecutive: all three, or one
+	Ingest   ingest.Options
+	Tokenize tokenize.Options
+	Bucket   bucket.Options
+
+	From   dataset.FS // the dataset that tokenize or bucket reads
+	Output dataset.FS
+	Locker Locker // nil: no locks
+	Force  bool   // replace a dataset made of other inputs or options
+
+	// These change speed and memory, never the bytes.
+	Workers   int   // 0: one per CPU
+	MaxMemory int64 // bytes; 0: DefaultMaxMemory
+
+	Progress *Progress // may be nil
+}
+
+// DefaultMaxMemory is the memory that a build plans with.
+const DefaultMaxMemory = 384 << 20
+
+// Progress counts what a running build has done; it may be read at any time.
+type Progress struct {
+	BytesTotal, BytesDone   atomic.Int64 // of the inputs
+	SplitsTotal, SplitsDone atomic.Int64
+	Samples, Tokens, Drops  atomic.Int64
+	Resumed                 atomic.Int64 // splits that an earlier run had finished
+}
+
+// A Report says how a build ended.
+type Report struct {
+	Manifest *dataset.Manifest
+	UpToDate bool // nothing was done: the dataset was there already
+}
+
+// BadShare returns the share of records that were quarantined, in [0, 1].
+func BadShare(m *dataset.Manifest) float64 {
+	l := m.LedgerOf(dataset.StageIngest)
+	if l.In == 0 {
+		return 0
+	}
+	bad := l.Dropped() - l.Drops[dataset.ReasonDuplicate] + m.LedgerOf(dataset.StageTokenize).Dropped()
+	return float64(bad) / float64(l.In)
+}
+
+// ErrDiffers means that the output holds a dataset, or an unfinished build, of other inputs
+// or options.
+var ErrDiffers = errors.New("was built differently")
+
+// Run plans, does every split that is not done, and commits.
+func Run(ctx context.Context, o Options) (Report, error) {
+	release, err := lock(o, lockAlone)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	b, err := begin(ctx, o, true)
+	if err != nil || b.upToDate != nil {
+		return b.report(), err
+	}
+	if err := b.splits(ctx, b.missing()); err != nil {
+		return Report{}, err
+	}
+	m, err := b.commit(ctx)
+	return Report{Manifest: m}, err
+}
+
+// PlanOnly writes the plan and returns the number of splits.
+func PlanOnly(ctx context.Context, o Options) (int, Report, error) {
+	release, err := lock(o, lockAlone)
+	if err != nil {
+		return 0, Report{}, err
+	}
+	defer release()
+	b, err := begin(ctx, o, true)
+	if err != nil {
+		return 0, Report{}, err
+	}
+	return len(b.plan.Splits), b.report(), nil
+}
+
+// One does one split. It may run in several processes at once.
+func One(ctx context.Context, o Options, split int) error {
+	release, err := lock(o, lockShared)
+	if err != nil {
+		return err
+	}
+	defer release()
+	b, err := begin(ctx, o, false)
+	if err != nil || b.upToDate != nil {
+		return err
+	}
+	if split < 0 || split >= len(b.plan.Splits) {
+		return fmt.Errorf("split %d: the plan has splits 0 to %d", split, len(b.plan.Splits)-1)
+	}
+	releaseSplit, err := lockSplit(o, split)
+	if err != nil {
+		return err
+	}
+	defer releaseSplit()
+	if b.isDone(split) {
+		return nil
+	}
+	return b.splits(ctx, []int{split})
+}
+
+// Commit finishes a build whose splits are all done.
+func Commit(ctx context.Context, o Options) (Report, error) {
+	release, err := lock(o, lockAlone)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	b, err := begin(ctx, o, false)
+	if err != nil || b.upToDate != nil {
+		return b.report(), err
+	}
+	if missing := b.missing(); len(missing) > 0 {
+		return Report{}, fmt.Errorf("commit: %d of %d splits are not done, the first is split %d", len(missing), len(b.plan.Splits), missing[0])
+	}
+	m, err := b.commit(ctx)
+	return Report{Manifest: m}, err
+}
+
+// build is one build in progress.
+type build struct {
+	Options
+	job      job
+	plan     *Plan
+	upToDate *dataset.Manifest // the finished dataset, if it is what the plan makes
+	done     []bool
+}
+
+func (b *build) report() Report {
+	if b == nil || b.upToDate == nil {
+		return Report{}
+	}
+	return Report{Manifest: b.upToDate, UpToDate: true}
+}
+
+func (b *build) missing() []int {
+	var missing []int
+	for i, done := range b.done {
+		if !done {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+func (o *Options) setDefaults() {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.MaxMemory <= 0 {
+		o.MaxMemory = DefaultMaxMemory
+	}
+	if o.Progress == nil {
+		o.Progress = new(Progress)
+	}
+}
+
+func (o *Options) first() dataset.Stage { return o.Stages[0] }
+func (o *Options) last() dataset.Stage  { return o.Stages[len(o.Stages)-1] }

@@ -1,0 +1,174 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/longctx/pipeline/dataset"
+)
+
+// commitDir holds what commit writes anew, before anything is renamed.
+const commitDir = workDir + "/commit"
+
+// A commitRecord is the whole end of a build, written before its first rename: whoever
+// finds it goes on with the renames, which may be repeated.
+type commitRecord struct {
+	Moves    []move            `json:"moves"`
+	Manifest *dataset.Manifest `json:"manifest"`
+}
+
+type move struct {
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Bytes int64  `json:"bytes"`
+}
+
+func (b *build) isDone(split int) bool {
+	_, err := fs.Stat(b.Output, path.Join(splitDir(split), resultFile))
+	return err == nil
+}
+
+// commit settles what only the whole dataset shows, and makes it a dataset.
+func (b *build) commit(ctx context.Context) (*dataset.Manifest, error) {
+	data, err := fs.ReadFile(b.Output, commitFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.prepare(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rec commitRecord
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return nil, fmt.Errorf("read %s: %w: %w", commitFile, dataset.ErrCorrupt, err)
+	}
+	return rec.Manifest, b.apply(rec)
+}
+
+func (b *build) prepare(ctx context.Context) (*dataset.Manifest, error) {
+	if err := b.Output.Remove(commitDir); err != nil {
+		return nil, err
+	}
+	c := &committer{build: b, m: &dataset.Manifest{
+		Stage: b.plan.Stage, Config: b.plan.Config, Tokenizer: b.plan.Tokenizer, Template: b.plan.Template,
+		Inputs: slices.Clone(b.plan.Inputs), Splits: slices.Clone(b.plan.Splits),
+	}}
+	steps := []func(context.Context) error{c.load, c.number, c.settle, c.placeShards, c.quarantine, c.files, c.describe}
+	for _, step := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("commit: %w", err)
+		}
+	}
+	rec := commitRecord{Moves: c.moves, Manifest: c.m}
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range c.dirs {
+		if err := b.Output.SyncDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := dataset.WriteFile(b.Output, commitFile, data); err != nil {
+		return nil, err
+	}
+	return rec.Manifest, b.apply(rec)
+}
+
+// apply renames everything into its place and writes the manifest last. It may be
+// interrupted anywhere and repeated.
+func (b *build) apply(rec commitRecord) error {
+	if err := b.Output.Remove(dataset.ManifestName); err != nil {
+		return err
+	}
+	dirs := map[string]bool{".": true}
+	named := map[string]bool{}
+	for _, mv := range rec.Moves {
+		if err := b.moveOnce(mv); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		dirs[path.Dir(mv.To)], named[mv.To] = true, true
+	}
+	if err := b.removeStale(named); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	for _, dir := range sorted(dirs) {
+		if err := b.Output.SyncDir(dir); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	data, err := rec.Manifest.Seal()
+	if err != nil {
+		return err
+	}
+	if _, err := dataset.WriteFile(b.Output, dataset.ManifestName, data); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if err := b.Output.Remove(workDir); err != nil {
+		return err
+	}
+	return b.Output.SyncDir(".")
+}
+
+// moveOnce renames a file, or finds that it has been renamed before.
+func (b *build) moveOnce(mv move) error {
+	if _, err := fs.Stat(b.Output, mv.From); err == nil {
+		return b.Output.Rename(mv.From, mv.To)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	info, err := fs.Stat(b.Output, mv.To)
+	if err != nil {
+		return err
+	}
+	if info.Size() != mv.Bytes {
+		return fmt.Errorf("%w: %s has %d bytes, the commit wrote %d", dataset.ErrCorrupt, mv.To, info.Size(), mv.Bytes)
+	}
+	return nil
+}
+
+// removeStale removes what an older dataset in the same folder has left.
+func (b *build) removeStale(named map[string]bool) error {
+	for _, top := range []string{"phases", "sft", "samples", "quarantine", "tokenizer"} {
+		var stale []string
+		err := fs.WalkDir(b.Output, top, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !named[p] {
+				stale = append(stale, p)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, p := range stale {
+			if err := b.Output.Remove(p); err != nil {
+				return err
+			}
+			if err := b.removeEmpty(path.Dir(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeEmpty removes a folder and those above it while they are empty.
+func (b *build) removeEmpty(dir string) error {
+	for ; dir != "."; dir = path.Dir(dir) {
+		entries, err := fs.ReadDir(b.Output, dir)
+		if err != nil || len(entries) > 0 {
+			return err
+		}
+		if err := b.Output.Remove(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,297 @@
+package build
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/longctx/pipeline/dataset"
+)
+
+// A committer gathers what the splits left into one manifest and a list of renames.
+type committer struct {
+	*build
+	m       *dataset.Manifest
+	results []splitResult
+	ledger  map[dataset.Stage]*dataset.Ledger
+	drop    map[int]map[string]bool // [split][sample id]: duplicates of an earlier split's sample
+	moves   []move
+	dirs    []string // folders below commitDir
+}
+
+// load reads the account of every split.
+func (c *committer) load(context.Context) error {
+	c.ledger = map[dataset.Stage]*dataset.Ledger{}
+	for _, stage := range c.Stages {
+		l := dataset.NewLedger(stage)
+		c.ledger[stage] = &l
+	}
+	for i := range c.plan.Splits {
+		var r splitResult
+		data, err := fs.ReadFile(c.Output, path.Join(splitDir(i), resultFile))
+		if err == nil {
+			err = json.Unmarshal(data, &r)
+		}
+		if err != nil {
+			return fmt.Errorf("split %d: %w", i, err)
+		}
+		c.results = append(c.results, r)
+		for stage, l := range r.Ledger {
+			c.ledger[stage].Add(l)
+		}
+	}
+	return nil
+}
+
+// number gives splits their first line by prefix sum, and splits and inputs their hashes.
+func (c *committer) number(context.Context) error {
+	if c.first() != dataset.StageIngest {
+		return nil
+	}
+	sums := make([][]byte, len(c.m.Inputs))
+	line := make([]int64, len(c.m.Inputs))
+	for i, r := range c.results {
+		s := &c.m.Splits[i]
+		s.SHA256, s.FirstLine = r.SHA256, line[s.Input]+1
+		line[s.Input] += r.Lines
+		sum, err := hex.DecodeString(r.SHA256)
+		if err != nil {
+			return fmt.Errorf("split %d: hash %q: %w", i, r.SHA256, err)
+		}
+		sums[s.Input] = append(sums[s.Input], sum...)
+	}
+	for i := range c.m.Inputs {
+		sum := sha256.Sum256(sums[i])
+		c.m.Inputs[i].SHA256 = hex.EncodeToString(sum[:])
+	}
+	return nil
+}
+
+// settle finds the samples that an earlier split has too: the lowest (split, row) stays.
+// The ledgers come out as if the later ones had been dropped at ingest.
+func (c *committer) settle(ctx context.Context) error {
+	if c.first() != dataset.StageIngest {
+		return nil
+	}
+	c.drop = map[int]map[string]bool{}
+	seen := map[[16]byte]struct{}{}
+	for i := range c.results {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for rows, err := range dataset.ReadRows[idRow](c.Output, path.Join(splitDir(i), idsFile)) {
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if _, dup := seen[row.ID]; dup {
+					c.dropRow(i, row)
+				} else {
+					seen[row.ID] = struct{}{}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *committer) dropRow(split int, row idRow) {
+	if c.drop[split] == nil {
+		c.drop[split] = map[string]bool{}
+	}
+	c.drop[split][hex.EncodeToString(row.ID[:])] = true
+	notes := dataset.Notes(row.Notes)
+	c.ledger[dataset.StageIngest].Redeem(dataset.ReasonDuplicate, notes&dataset.IngestNotes)
+	if l := c.ledger[dataset.StageTokenize]; l != nil {
+		l.Forget(dataset.Reason(row.Refused), notes&dataset.TokenizeNotes)
+	}
+	if l := c.ledger[dataset.StageBucket]; l != nil && row.Refused == "" {
+		reason := dataset.Reason("")
+		if row.Phase == 0 {
+			reason = dataset.ReasonOverlong
+		}
+		l.Forget(reason, 0)
+	}
+}
+
+// placeShards names every shard, and rewrites those that hold duplicates.
+func (c *committer) placeShards(ctx context.Context) error {
+	next := map[shardKey]int{}
+	for i, r := range c.results {
+		for _, s := range r.Shards {
+			from := path.Join(splitDir(i), s.Path)
+			if len(c.drop[i]) > 0 {
+				to := path.Join(commitDir, fmt.Sprintf("split-%05d-%s", i, s.Path))
+				f, err := dataset.FilterShard(ctx, c.Output, from, to, c.layout(), c.drop[i])
+				if err != nil {
+					return err
+				}
+				f.Kind, f.Phase = s.Kind, s.Phase
+				s, from = f, to
+				c.addDir(commitDir)
+			}
+			if s.Rows == 0 {
+				continue
+			}
+			key := shardKey{s.Kind, s.Phase}
+			s.Split, s.Path = i, shardPath(key, next[key])
+			next[key]++
+			c.m.Shards = append(c.m.Shards, s)
+			c.moves = append(c.moves, move{from, s.Path, s.Bytes})
+		}
+	}
+	slices.SortStableFunc(c.m.Shards, func(a, b dataset.Shard) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Split, b.Split))
+	})
+	return nil
+}
+
+func shardPath(k shardKey, n int) string {
+	switch k.kind {
+	case dataset.KindMixed:
+		return fmt.Sprintf("samples/shard-%05d.parquet", n)
+	case dataset.KindSFT:
+		return fmt.Sprintf("sft/phase-%d/shard-%05d.parquet", k.phase, n)
+	}
+	return fmt.Sprintf("phases/phase-%d/shard-%05d.parquet", k.phase, n)
+}
+
+// quarantine joins the splits' bad records into one file a stage, with line numbers of the
+// whole input.
+func (c *committer) quarantine(ctx context.Context) error {
+	for _, stage := range c.Stages {
+		var out *rejectFile
+		to := path.Join("quarantine", string(stage)+".jsonl")
+		aside := path.Join(commitDir, to)
+		for i, r := range c.results {
+			if !slices.Contains(r.Quarantine, stage) {
+				continue
+			}
+			if out == nil {
+				f, err := dataset.CreateHashed(c.Output, aside)
+				if err != nil {
+					return err
+				}
+				buf := bufio.NewWriter(f)
+				out = &rejectFile{file: f, buf: buf, enc: newRejectEncoder(buf)}
+			}
+			if err := c.copyRejects(i, stage, out.enc); err != nil {
+				return err
+			}
+		}
+		if out == nil {
+			continue
+		}
+		if err := out.buf.Flush(); err != nil {
+			return err
+		}
+		f, err := out.file.Finish()
+		if err != nil {
+			return err
+		}
+		if f.Bytes > 0 {
+			c.addFile(aside, to, f)
+		}
+	}
+	return nil
+}
+
+func (c *committer) copyRejects(split int, stage dataset.Stage, enc *json.Encoder) error {
+	f, err := c.Output.Open(path.Join(splitDir(split), quarantineFile(stage)))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	dec := json.NewDecoder(bufio.NewReader(f))
+	for {
+		var r dataset.Reject
+		if err := dec.Decode(&r); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if r.SampleID != "" && c.drop[split][r.SampleID] {
+			continue
+		}
+		r.Line += c.m.Splits[split].FirstLine
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+}
+
+// files carries over what the dataset before had, and writes the tokenizer's own files.
+func (c *committer) files(context.Context) error {
+	carried, err := c.job.carry()
+	if err != nil {
+		return err
+	}
+	for _, to := range sorted(carried) {
+		aside := path.Join(commitDir, to)
+		f, err := dataset.CreateHashed(c.Output, aside)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(carried[to]); err != nil {
+			f.Abort()
+			return err
+		}
+		entry, err := f.Finish()
+		if err != nil {
+			return err
+		}
+		c.addFile(aside, to, entry)
+	}
+	slices.SortFunc(c.m.Files, func(a, b dataset.File) int { return cmp.Compare(a.Path, b.Path) })
+	return nil
+}
+
+func (c *committer) addFile(aside, to string, f dataset.File) {
+	c.addDir(path.Dir(aside))
+	f.Path = to
+	c.m.Files = append(c.m.Files, f)
+	c.moves = append(c.moves, move{aside, to, f.Bytes})
+}
+
+func (c *committer) addDir(dir string) {
+	if !slices.Contains(c.dirs, dir) {
+		c.dirs = append(c.dirs, dir)
+	}
+}
+
+// describe counts the phases and closes the books.
+func (c *committer) describe(context.Context) error {
+	if c.last() == dataset.StageBucket {
+		c.m.Phases = c.Bucket.Ranges()
+	}
+	for _, s := range c.m.Shards {
+		switch s.Kind {
+		case dataset.KindRL:
+			c.m.Phases[s.Phase-1].Samples += s.Rows
+			c.m.Phases[s.Phase-1].Tokens += s.Tokens
+		case dataset.KindSFT:
+			c.m.Phases[s.Phase-1].SFTSamples += s.Rows
+			c.m.Phases[s.Phase-1].SFTTokens += s.Tokens
+		}
+	}
+	c.m.Ledger = c.plan.before
+	for _, stage := range c.Stages {
+		if err := c.ledger[stage].Balance(); err != nil {
+			return err
+		}
+		c.m.Ledger = append(c.m.Ledger, *c.ledger[stage])
+	}
+	return nil
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,147 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest"
+)
+
+// recordCost is how many bytes of memory a byte of input costs while it is in flight: text,
+// JSON, ids, pages.
+const recordCost = 6
+
+// ingestJob reads input files.
+type ingestJob struct {
+	chain
+	o       Options
+	ingest  *ingest.Plan
+	parsers sync.Pool // of *ingest.Parser: one per goroutine at work
+}
+
+func newIngestJob(ctx context.Context, o Options) (*ingestJob, error) {
+	p, err := ingest.NewPlan(ctx, o.Ingest)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newChain(o)
+	if err != nil {
+		return nil, err
+	}
+	j := &ingestJob{chain: c, o: o, ingest: p}
+	j.parsers.New = func() any { return ingest.NewParser(p) }
+	return j, nil
+}
+
+// ingestConfig is the part of the options that decides the bytes; paths are not.
+type ingestConfig struct {
+	MaxRecord      int64         `json:"max_record"`
+	SplitBytes     int64         `json:"split_bytes"`
+	AllowNoContext bool          `json:"allow_no_context"`
+	Inputs         []inputConfig `json:"inputs"`
+}
+
+type inputConfig struct {
+	Name       string            `json:"name"`
+	Map        map[string]string `json:"map,omitempty"`
+	DataSource string            `json:"data_source,omitempty"`
+}
+
+func (j *ingestJob) plan() (*Plan, error) {
+	p := &Plan{Identity: Identity{Config: dataset.Config{}}, Splits: j.ingest.Splits}
+	c := ingestConfig{MaxRecord: j.o.Ingest.MaxRecord, SplitBytes: j.o.Ingest.SplitBytes, AllowNoContext: j.o.Ingest.AllowNoContext}
+	for _, in := range j.ingest.Inputs {
+		p.Inputs = append(p.Inputs, in.Input)
+		p.Guards = append(p.Guards, fmt.Sprintf("%s: %d bytes, written %s", in.Name, in.Bytes, in.ModTime.UTC().Format("2006-01-02T15:04:05.000000000")))
+		c.Inputs = append(c.Inputs, inputConfig{in.Name, in.Map, in.DataSource})
+	}
+	for i := range p.Splits {
+		p.sizes = append(p.sizes, j.ingest.SplitBytes(i))
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	p.Config[dataset.StageIngest] = data
+	return p, j.describe(p, j.o)
+}
+
+func (j *ingestJob) carry() (map[string][]byte, error) {
+	if j.tokenize == nil {
+		return nil, nil
+	}
+	return j.tokenize.Files()
+}
+
+func (j *ingestJob) hash(ctx context.Context, split int) (string, error) {
+	r, err := ingest.OpenSplit(ctx, j.ingest, split)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	for {
+		c, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return r.Sum().SHA256, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		c.Release()
+	}
+}
+
+func (j *ingestJob) open(ctx context.Context, split int) (source, error) {
+	r, err := ingest.OpenSplit(ctx, j.ingest, split)
+	if err != nil {
+		return nil, err
+	}
+	return &inputSource{job: j, r: r}, nil
+}
+
+type inputSource struct {
+	job *ingestJob
+	r   *ingest.Reader
+}
+
+func (s *inputSource) Next() (task, error) {
+	c, err := s.r.Next()
+	if err != nil {
+		return task{}, err
+	}
+	return task{
+		cost:  recordCost * c.Bytes(),
+		bytes: c.Bytes(),
+		run: func(emit func(output) error) error {
+			defer c.Release()
+			p := s.job.parsers.Get().(*ingest.Parser)
+			counts, rejects, err := p.Parse(c, func(rec arrow.Record) error {
+				o, err := s.job.apply(rec)
+				if err != nil {
+					return err
+				}
+				return emit(o)
+			})
+			if err != nil {
+				p.Release() // it may hold rows of this chunk
+				return err
+			}
+			s.job.parsers.Put(p)
+			return emit(output{rejects: rejects, records: counts.Records})
+		},
+	}, nil
+}
+
+func (s *inputSource) End() (string, int64, error) {
+	sum := s.r.Sum()
+	return sum.SHA256, sum.Lines, nil
+}
+
+func (s *inputSource) Close() error { return s.r.Close() }

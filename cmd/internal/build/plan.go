@@ -1,0 +1,235 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/longctx/pipeline/dataset"
+)
+
+const (
+	workDir    = ".work"
+	planFile   = workDir + "/plan.json"
+	commitFile = workDir + "/commit.json"
+)
+
+// A Plan is what a build will do: a pure function of inputs and options.
+type Plan struct {
+	Identity
+	Splits []dataset.Split `json:"splits"`
+	Guards []string        `json:"guards"` // facts of the inputs that must not change while the build is unfinished: size and time
+
+	sizes  []int64          // bytes to read in each split, for the progress
+	before []dataset.Ledger // accounts of the stages before
+}
+
+// Identity is what makes two builds the same.
+type Identity struct {
+	Stage     dataset.Stage      `json:"stage"`
+	Config    dataset.Config     `json:"config"`
+	Tokenizer *dataset.Tokenizer `json:"tokenizer,omitempty"`
+	Template  *dataset.Template  `json:"template,omitempty"`
+	Inputs    []dataset.Input    `json:"inputs"` // without hashes, which only reading tells
+}
+
+func identityOf(m *dataset.Manifest) Identity {
+	id := Identity{Stage: m.Stage, Config: m.Config, Tokenizer: m.Tokenizer, Template: m.Template}
+	for _, in := range m.Inputs {
+		in.SHA256 = ""
+		id.Inputs = append(id.Inputs, in)
+	}
+	return id
+}
+
+// begin plans, and finds out what the output folder holds: nothing, an unfinished build of
+// this plan, the finished dataset, or something else, which is ErrDiffers without Force.
+func begin(ctx context.Context, o Options, create bool) (*build, error) {
+	o.setDefaults()
+	b := &build{Options: o}
+	var err error
+	if o.first() == dataset.StageIngest {
+		b.job, err = newIngestJob(ctx, o)
+	} else {
+		b.job, err = newStageJob(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b.plan, err = b.job.plan(); err != nil {
+		return nil, err
+	}
+	if done, err := b.finished(ctx); done || err != nil {
+		return b, err
+	}
+	if err := b.adopt(create); err != nil {
+		return nil, err
+	}
+	b.done = make([]bool, len(b.plan.Splits))
+	for i := range b.done {
+		b.done[i] = b.isDone(i)
+	}
+	b.Progress.SplitsTotal.Store(int64(len(b.done)))
+	for i := range b.plan.Splits {
+		b.Progress.BytesTotal.Add(b.plan.sizes[i])
+		if b.done[i] {
+			b.Progress.BytesDone.Add(b.plan.sizes[i])
+			b.Progress.SplitsDone.Add(1)
+			b.Progress.Resumed.Add(1)
+		}
+	}
+	return b, nil
+}
+
+// finished looks for a dataset. One of the same inputs and options is taken as it is.
+func (b *build) finished(ctx context.Context) (bool, error) {
+	m, err := dataset.ReadManifest(b.Output)
+	if errors.Is(err, dataset.ErrNoManifest) || b.Force {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	differences := diff(identityOf(m), b.plan.Identity)
+	if len(differences) == 0 {
+		if differences, err = b.changedInputs(ctx, m); err != nil {
+			return false, err
+		}
+	}
+	if len(differences) > 0 {
+		return false, &DiffersError{What: "dataset", Differences: differences}
+	}
+	b.upToDate = m
+	if err := b.Output.Remove(workDir); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// changedInputs reads the inputs again and names those whose content is not what the manifest says.
+func (b *build) changedInputs(ctx context.Context, m *dataset.Manifest) ([]string, error) {
+	var changed []string
+	for i, s := range m.Splits {
+		sum, err := b.job.hash(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("inputs: the content of %s has changed", m.Inputs[s.Input].Name)
+		if sum != s.SHA256 && !slices.Contains(changed, name) {
+			changed = append(changed, name)
+		}
+	}
+	return changed, nil
+}
+
+// adopt takes over an unfinished build of the same plan, or begins a new one.
+func (b *build) adopt(create bool) error {
+	want, err := json.MarshalIndent(b.plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	have, err := fs.ReadFile(b.Output, planFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !create {
+			return fmt.Errorf("no plan in the output folder")
+		}
+		return b.writePlan(want)
+	}
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(have, want) {
+		return nil
+	}
+	if b.Force && create {
+		if err := b.Output.Remove(workDir); err != nil {
+			return err
+		}
+		return b.writePlan(want)
+	}
+	var old Plan
+	if err := json.Unmarshal(have, &old); err != nil {
+		return fmt.Errorf("read %s: %w: %w", planFile, dataset.ErrCorrupt, err)
+	}
+	return &DiffersError{What: "unfinished build", Differences: diff(old, *b.plan)}
+}
+
+func (b *build) writePlan(data []byte) error {
+	_, err := dataset.WriteFile(b.Output, planFile, data)
+	return err
+}
+
+// A DiffersError says in what the output differs from what is asked.
+type DiffersError struct {
+	What        string // "dataset", "unfinished build"
+	Differences []string
+}
+
+func (e *DiffersError) Error() string {
+	shown := e.Differences
+	more := ""
+	if len(shown) > 5 {
+		more = fmt.Sprintf(" (and %d more)", len(shown)-5)
+		shown = shown[:5]
+	}
+	return fmt.Sprintf("the output holds a %s that %v: %s%s", e.What, ErrDiffers, strings.Join(shown, "; "), more)
+}
+
+// Is makes errors.Is(err, ErrDiffers) true.
+func (e *DiffersError) Is(target error) bool { return target == ErrDiffers }
+
+// diff names the places where two values of one type differ, as paths into their JSON.
+func diff(have, want any) []string {
+	var a, b any
+	for _, p := range []struct{ from, to any }{{have, &a}, {want, &b}} {
+		data, err := json.Marshal(p.from)
+		if err == nil {
+			err = json.Unmarshal(data, p.to)
+		}
+		if err != nil {
+			return []string{err.Error()}
+		}
+	}
+	var out []string
+	compare("", a, b, &out)
+	return out
+}
+
+func compare(at string, a, b any, out *[]string) {
+	ma, isA := a.(map[string]any)
+	mb, isB := b.(map[string]any)
+	if isA && isB {
+		keys := map[string]bool{}
+		for k := range ma {
+			keys[k] = true
+		}
+		for k := range mb {
+			keys[k] = true
+		}
+		for _, k := range slices.Sorted(maps.Keys(keys)) {
+			compare(strings.TrimPrefix(at+"."+k, "."), ma[k], mb[k], out)
+		}
+		return
+	}
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	if !bytes.Equal(x, y) {
+		*out = append(*out, fmt.Sprintf("%s is %s there and %s here", at, shorten(x), shorten(y)))
+	}
+}
+
+func shorten(text []byte) string {
+	if string(text) == "null" {
+		return "nothing"
+	}
+	if len(text) > 80 {
+		return string(text[:77]) + "..."
+	}
+	return string(text)
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"github.com/longctx/pipeline/bucket"
+	"github.com/longctx/pipeline/cmd/internal/build"
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/tokenize"
+)
+
+// Config is everything that pipeline.toml may say. Flags override it.
+type Config struct {
+	Output    string `toml:"output" flag:"output" short:"o" default:"data" help:"folder of the dataset to write" sections:"build"`
+	Workers   int    `toml:"workers" flag:"workers" default:"0" help:"goroutines at work; 0: one per CPU" sections:"build"`
+	MaxMemory Size   `toml:"max_memory" flag:"max-memory" default:"384MiB" help:"memory to plan with" sections:"build"`
+	MaxBad    Share  `toml:"max_bad" flag:"max-bad" default:"1%" help:"share of bad records above which the build ends with status 3" sections:"build"`
+
+	Input    []InputConfig  `toml:"input"`
+	Ingest   IngestConfig   `toml:"ingest"`
+	Tokenize TokenizeConfig `toml:"tokenize"`
+	Bucket   BucketConfig   `toml:"bucket"`
+}
+
+// InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
+// entries too, one for each --input.
+type InputConfig struct {
+	Path       string            `toml:"path"`
+	Format     string            `toml:"format,omitempty"`
+	Map        map[string]string `toml:"map,omitempty"`
+	DataSource string            `toml:"data_source,omitempty"`
+}
+
+// IngestConfig is [ingest].
+type IngestConfig struct {
+	MaxRecord      Size `toml:"max_record" flag:"max-record" default:"64MiB" help:"longest record that is read" sections:"ingest"`
+	SplitSize      Size `toml:"split_size" flag:"split-size" default:"64MiB" help:"input per split, the unit of work" sections:"ingest"`
+	AllowNoContext bool `toml:"allow_no_context" flag:"allow-no-context" default:"false" help:"take samples that have a question but no document" sections:"ingest"`
+}
+
+// TokenizeConfig is [tokenize].
+type TokenizeConfig struct {
+	Tokenizer     string `toml:"tokenizer" flag:"tokenizer" default:"o200k_base" help:"tokenizer.json, a tiktoken rank file, a folder that holds one, or a built-in: o200k_base, cl100k_base, p50k_base, r50k_base, bytes" sections:"tokenize"`
+	Template      string `toml:"template" flag:"template" default:"qwenlong-l1" help:"prompt template: qwenlong-l1, none, or a file with $DOC$ and $Q$" sections:"tokenize"`
+	ChatTemplate  string `toml:"chat_template" flag:"chat-template" default:"auto" help:"chat template: auto (the tokenizer's own), none, or a Jinja file" sections:"tokenize"`
+	ChatDate      string `toml:"chat_date,omitempty" flag:"chat-date" default:"" help:"the date that a chat template with strftime_now writes, such as 2026-11-23" sections:"tokenize"`
+	SpecialTokens string `toml:"special_tokens" flag:"special-tokens" default:"text" help:"special tokens spelled in documents and questions: text, or parse as Hugging Face does" sections:"tokenize"`
+}
+
+// BucketConfig is [bucket].
+type BucketConfig struct {
+	Phases Lengths `toml:"phases" flag:"phases" default:"20000,60000" help:"longest prompt of each phase, in tokens" sections:"bucket"`
+	Length string  `toml:"length" flag:"length" default:"prompt" help:"what decides the phase: prompt, or question+context" sections:"bucket,tokenize"`
+	NoText bool    `toml:"no_text" flag:"no-text" default:"false" help:"leave question, context, response text and meta out of the shards" sections:"bucket"`
+}
+
+// Build returns the options of a build of these stages.
+func (c *Config) Build(stages ...dataset.Stage) build.Options {
+	o := build.Options{
+		Stages: stages,
+		Ingest: ingest.Options{
+			MaxRecord: int64(c.Ingest.MaxRecord), SplitBytes: int64(c.Ingest.SplitSize), AllowNoContext: c.Ingest.AllowNoContext,
+		},
+		Tokenize: tokenize.Options{
+			Tokenizer: c.Tokenize.Tokenizer, Template: c.Tokenize.Template, ChatTemplate: c.Tokenize.ChatTemplate,
+			ChatDate: c.Tokenize.ChatDate, SpecialTokens: c.Tokenize.SpecialTokens,
+			CountQuestionContext: c.Bucket.Length == bucket.LengthQuestionContext,
+		},
+		Bucket: bucket.Options{Phases: c.Bucket.Phases, Length: c.Bucket.Length, NoText: c.Bucket.NoText},
+		Output: dataset.Dir(c.Output), Locker: FileLocker(c.Output),
+		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
+	}
+	for _, in := range c.Input {
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource})
+	}
+	return o
+}

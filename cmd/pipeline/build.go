@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longctx/pipeline/cmd/internal/build"
+	"github.com/longctx/pipeline/cmd/internal/cli"
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest"
+)
+
+var allStages = []dataset.Stage{dataset.StageIngest, dataset.StageTokenize, dataset.StageBucket}
+
+func newBuild(g *globals) *cobra.Command {
+	var force, plan, commit bool
+	split := -1
+	cmd := &cobra.Command{
+		Use:     "build --input FILES [flags]",
+		GroupID: "build",
+		Short:   "From documents with questions to phase shards",
+		Long: `Reads documents with questions, renders and tokenizes their prompts, and writes them
+as Parquet shards by phase: phase k holds the prompts longer than the maximum of phase k-1
+and not longer than its own. Bad records go to quarantine/, with their place and reason.
+
+A build that was killed goes on where it stopped; one that is finished does nothing.`,
+		Example: `  pipeline build --input 'docs/*.jsonl' --phases 20000,60000 --output data
+  pipeline build --input qa.parquet --map question=query,context=document.text --tokenizer qwen/tokenizer.json
+  pipeline build --config pipeline.toml --print-config
+
+  # by hand, in several processes: plan, then every split in any order, then commit
+  pipeline build --config pipeline.toml --plan
+  pipeline build --config pipeline.toml --split 0
+  pipeline build --config pipeline.toml --commit`,
+		Args: noArgs,
+	}
+	flags := cli.AddFlags(cmd, "build", "ingest", "tokenize", "bucket")
+	cmd.Flags().BoolVar(&force, "force", false, "replace a dataset that was built of other inputs or options")
+	cmd.Flags().BoolVar(&plan, "plan", false, "only plan, and print the splits")
+	cmd.Flags().IntVar(&split, "split", -1, "only do this split of the plan")
+	cmd.Flags().BoolVar(&commit, "commit", false, "only commit the finished splits")
+	cmd.MarkFlagsMutuallyExclusive("plan", "split", "commit")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := flags.Load(cmd)
+		if err != nil {
+			return err
+		}
+		if len(c.Input) == 0 {
+			return cli.Usage(errors.New("build: no input; name files with --input"))
+		}
+		o := c.Build(allStages...)
+		o.Force = force
+		r := runner{globals: *g, cmd: cmd, config: c, options: o}
+		switch {
+		case plan:
+			return r.plan()
+		case split >= 0:
+			return r.run(func(ctx context.Context, o build.Options) (build.Report, error) {
+				return build.Report{}, build.One(ctx, o, split)
+			})
+		case commit:
+			return r.run(build.Commit)
+		}
+		return r.run(build.Run)
+	}
+	return cmd
+}
+
+// newStage makes the verb of one stage alone.
+func newStage(g *globals, stage dataset.Stage) *cobra.Command {
+	texts := map[dataset.Stage][3]string{
+		dataset.StageIngest: {
+			"ingest --input FILES [flags]", "Stage 1 alone: sources in, samples out",
+			"  pipeline ingest --input 'docs/*.jsonl' --output samples",
+		},
+		dataset.StageTokenize: {
+			"tokenize DATASET [flags]", "Stage 2 alone: token ids and lengths",
+			"  pipeline tokenize samples --tokenizer qwen/tokenizer.json --output tokens",
+		},
+		dataset.StageBucket: {
+			"bucket DATASET [flags]", "Stage 3 alone: phases from lengths",
+			"  pipeline bucket tokens --phases 20000,60000 --output data",
+		},
+	}
+	t := texts[stage]
+	var force bool
+	cmd := &cobra.Command{
+		Use: t[0], GroupID: "build", Short: t[1], Example: t[2], Args: oneDataset,
+		Long: t[1] + `. The three stages one after the other end
+with the same bytes as build, which runs them fused.`,
+	}
+	if stage == dataset.StageIngest {
+		cmd.Args = noArgs
+	}
+	flags := cli.AddFlags(cmd, "build", string(stage))
+	cmd.Flags().BoolVar(&force, "force", false, "replace a dataset that was built of other inputs or options")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := flags.Load(cmd)
+		if err != nil {
+			return err
+		}
+		o := c.Build(stage)
+		o.Force = force
+		if stage != dataset.StageIngest {
+			o.From = dataset.Dir(args[0])
+		} else if len(c.Input) == 0 {
+			return cli.Usage(errors.New("ingest: no input; name files with --input"))
+		}
+		r := runner{globals: *g, cmd: cmd, config: c, options: o}
+		return r.run(build.Run)
+	}
+	return cmd
+}
+
+// A runner runs a build and shows it.
+type runner struct {
+	globals
+	cmd     *cobra.Command
+	config  *cli.Config
+	options build.Options
+}
+
+func (r *runner) run(do func(context.Context, build.Options) (build.Report, error)) error {
+	o := r.options
+	o.Progress = new(build.Progress)
+	if o.Workers > 0 {
+		runtime.GOMAXPROCS(o.Workers)
+	}
+	debug.SetMemoryLimit(int64(r.config.MaxMemory))
+	start := time.Now()
+	stop := cli.Watch(r.cmd.Context(), r.cmd.ErrOrStderr(), o.Progress, r.quiet || r.json)
+	report, err := do(r.cmd.Context(), o)
+	stop()
+	if err != nil {
+		return explain(err)
+	}
+	if err := r.summary(report, o.Progress, time.Since(start)); err != nil || report.Manifest == nil {
+		return err
+	}
+	if share := build.BadShare(report.Manifest); share > float64(r.config.MaxBad) {
+		return cli.WithHint(fmt.Errorf("%w: %.2f%% of the records are bad, over --max-bad", cli.ErrFindings, 100*share),
+			"see the files in "+r.config.Output+"/quarantine; the dataset is written")
+	}
+	return nil
+}
+
+func (r *runner) plan() error {
+	n, report, err := build.PlanOnly(r.cmd.Context(), r.options)
+	if err != nil {
+		return explain(err)
+	}
+	if report.UpToDate {
+		return r.summary(report, nil, 0)
+	}
+	if r.json {
+		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "plan", "splits": n})
+	}
+	_, err = fmt.Fprintf(r.cmd.OutOrStdout(), "%d splits\n", n)
+	return err
+}
+
+func (r *runner) summary(report build.Report, p *build.Progress, elapsed time.Duration) error {
+	m := report.Manifest
+	if r.json {
+		msg := map[string]any{"message_type": "build", "output": r.config.Output, "up_to_date": report.UpToDate, "seconds": elapsed.Seconds()}
+		if m != nil {
+			msg["id"], msg["phases"], msg["ledger"] = m.ID, m.Phases, m.Ledger
+		}
+		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(msg)
+	}
+	if r.quiet || m == nil {
+		return nil
+	}
+	w := r.cmd.ErrOrStderr()
+	if report.UpToDate {
+		_, err := fmt.Fprintf(w, "pipeline: %s is up to date: same inputs, same options, nothing to do\n", r.config.Output)
+		return err
+	}
+	printFormats(w, m)
+	for _, l := range m.Ledger {
+		printLedger(w, l)
+	}
+	fmt.Fprintf(w, "pipeline: wrote %s (%s) in %.1f s: %s samples, %s tokens\n",
+		r.config.Output, m.ID[:12], elapsed.Seconds(), cli.Count(p.Samples.Load()), cli.Count(p.Tokens.Load()))
+	return nil
+}
+
+// printFormats says what each input was taken for.
+func printFormats(w io.Writer, m *dataset.Manifest) {
+	const shown = 8
+	for i, in := range m.Inputs {
+		if i == shown && len(m.Inputs) > shown+1 {
+			fmt.Fprintf(w, "pipeline: and %d more inputs\n", len(m.Inputs)-shown)
+			return
+		}
+		fmt.Fprintf(w, "pipeline: read %s as %s\n", in.Name, in.Format)
+	}
+}
+
+func printLedger(w io.Writer, l dataset.Ledger) {
+	fmt.Fprintf(w, "pipeline: %s: %s in, %s kept", l.Stage, cli.Count(l.In), cli.Count(l.Kept))
+	for _, reason := range l.Reasons() {
+		fmt.Fprintf(w, ", %s %s", cli.Count(l.Drops[reason]), reason)
+	}
+	fmt.Fprintln(w)
+}
+
+// explain adds the hint that belongs to an error.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, build.ErrDiffers):
+		return cli.WithHint(err, "use another --output, or --force to rebuild this one (the reward history stays)")
+	case errors.Is(err, build.ErrLocked):
+		return cli.WithHint(err, "wait for the other process, or choose another --output")
+	case errors.Is(err, dataset.ErrNoManifest):
+		return cli.WithHint(err, "`pipeline build --output DIR` makes one; a build that was stopped goes on when it is run again")
+	case errors.Is(err, ingest.ErrInputChanged):
+		return cli.WithHint(err, "leave the inputs alone while they are read, and build again with --force")
+	case errors.Is(err, dataset.ErrCorrupt):
+		return cli.WithHint(err, "rebuild it with the options of its manifest and --force")
+	}
+	return err
+}
