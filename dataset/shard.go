@@ -68,7 +68,7 @@ type writer[R record] struct {
 	file    *HashedFile
 	pq      *parquet.GenericWriter[R]
 	convert func(Batch, int) R
-	rows    []R
+	row     [1]R
 	group   int64 // bytes in the open row group
 	shard   Shard
 }
@@ -100,32 +100,24 @@ func (w *writer[R]) Append(v Batch, rows []int) error {
 			return err
 		}
 	}
-	return w.flushRows()
+	return nil
 }
 
-// add queues one row. A row group is a pure function of the rows, never of how they came.
+// add writes one row. Parquet pages end where a call of Write does, so rows go one by one:
+// pages and row groups are a pure function of the rows, never of the batches they came in.
 func (w *writer[R]) add(r R) error {
 	size := r.size()
 	if w.group > 0 && w.group+size > RowGroupBytes {
-		if err := w.flushRows(); err != nil {
-			return err
-		}
 		if err := w.pq.Flush(); err != nil {
 			return w.wrap(err)
 		}
 		w.group = 0
 	}
 	w.group += size
-	w.rows = append(w.rows, r)
 	w.shard.Rows++
 	w.shard.Tokens += r.tokenCount()
-	return nil
-}
-
-func (w *writer[R]) flushRows() error {
-	_, err := w.pq.Write(w.rows)
-	clear(w.rows)
-	w.rows = w.rows[:0]
+	w.row[0] = r
+	_, err := w.pq.Write(w.row[:])
 	return w.wrap(err)
 }
 
@@ -178,9 +170,6 @@ func filterShard[R record](ctx context.Context, fsys FS, from, to string, drop m
 			if !drop[rows[i].id()] {
 				err = w.add(rows[i])
 			}
-		}
-		if err == nil {
-			err = w.flushRows()
 		}
 		if err != nil {
 			w.Abort()
