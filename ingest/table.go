@@ -244,7 +244,7 @@ func (t *tableSource) write(buf []byte, records []record) ([]byte, []record) {
 // hash accounts for the bytes of the split.
 func (t *tableSource) hash() error {
 	from, to := int64(0), t.file.Size()
-	if starts := rowGroupStarts(t.file); starts != nil && len(starts) > 1 {
+	if starts := rowGroupStarts(t.file); len(starts) > 1 {
 		from, to = starts[t.r.split.Start], starts[t.r.split.End]
 	}
 	section := io.NewSectionReader(t.r.file, from, to-from)
