@@ -118,7 +118,8 @@ func (g *genericRecord) answered(s *dataset.Sample, get func(string) (string, Va
 	case err != nil:
 		return err
 	case !found && v.IsNone():
-		return missing("answer")
+		name, _ := get("answer")
+		return missing(name)
 	case blank(s.Response):
 		s.Response = ""
 	}
