@@ -121,6 +121,7 @@ func answersSize(answers []string) int64 {
 func (c tokenColumns) size() int64 { return 4 * int64(len(c.PromptTokens)+len(c.ResponseTokens)) }
 
 func (r Row) size() int64 { return r.textColumns.size() + r.tokenColumns.size() + int64(len(r.Meta)) }
+
 func (r leanRow) size() int64 {
 	return int64(len(r.SampleID)) + answersSize(r.Answers) + r.tokenColumns.size()
 }

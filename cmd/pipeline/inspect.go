@@ -155,9 +155,16 @@ func inspectSample(cmd *cobra.Command, dir string, m *dataset.Manifest, id strin
 	}
 	w := cmd.OutOrStdout()
 	for _, f := range [][2]string{
-		{"sample_id", row.SampleID}, {"source_id", row.SourceID}, {"source", row.Source}, {"data_source", row.DataSource},
-		{"phase", fmt.Sprint(row.Phase)}, {"prompt_length", cli.Count(int64(row.PromptLength))}, {"question", row.Question},
-		{"answers", fmt.Sprintf("%q", row.Answers)}, {"response", row.Response}, {"meta", row.Meta},
+		{"sample_id", row.SampleID},
+		{"source_id", row.SourceID},
+		{"source", row.Source},
+		{"data_source", row.DataSource},
+		{"phase", fmt.Sprint(row.Phase)},
+		{"prompt_length", cli.Count(int64(row.PromptLength))},
+		{"question", row.Question},
+		{"answers", fmt.Sprintf("%q", row.Answers)},
+		{"response", row.Response},
+		{"meta", row.Meta},
 	} {
 		if f[1] != "" {
 			fmt.Fprintf(w, "%-14s %s\n", f[0], f[1])

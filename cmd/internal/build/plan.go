@@ -20,6 +20,9 @@ const (
 	commitFile = workDir + "/commit.json"
 )
 
+// ErrNoPlan means that a split or a commit was asked for before the plan.
+var ErrNoPlan = errors.New("there is no plan in the output folder")
+
 // A Plan is what a build will do: a pure function of inputs and options.
 type Plan struct {
 	Identity
@@ -137,7 +140,7 @@ func (b *build) adopt(create bool) error {
 	have, err := fs.ReadFile(b.Output, planFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !create {
-			return fmt.Errorf("no plan in the output folder")
+			return ErrNoPlan
 		}
 		return b.writePlan(want)
 	}

@@ -80,6 +80,7 @@ func (f *flagValue) Set(s string) error {
 	f.text = s
 	return f.o.set(new(Config), s)
 }
+
 func (f *flagValue) Type() string {
 	switch reflect.New(reflect.TypeFor[Config]().FieldByIndex(f.o.index).Type).Interface().(type) {
 	case *Size:

@@ -1,0 +1,53 @@
+# make help lists the targets.
+.DEFAULT_GOAL := help
+SHELL := bash
+GO ?= go
+# -race needs a C compiler; without one the tests run without it, and say so.
+RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
+REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
+
+.PHONY: help build test fuzz lint fmt golden bench bench-peers demo interop clean
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+build: ## bin/pipeline
+	$(GO) build -o bin/pipeline ./cmd/pipeline
+
+test: ## all tests, with the race detector where there is a C compiler
+	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
+	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (60s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),60s) $$pkg || exit 1; \
+	  done; done
+
+lint: ## gofumpt, vet, staticcheck
+	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || (echo "make fmt mends these"; exit 1)
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fmt: ## format
+	$(GO) tool gofumpt -w .
+
+golden: ## rewrite the golden files
+	$(GO) test ./cmd/... ./dataset/... -update
+
+bench: ## Go benchmarks of every stage
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-peers: build ## the same work by this program and its rivals, side by side
+	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the shards
+	python3 dataset/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+demo: build ## synth, build in three phases, inspect
+	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
+	bin/pipeline build --input demo/docs.jsonl --phases 4000,20000,60000 --output demo/data
+	bin/pipeline inspect demo/data
+
+clean: ## what was built
+	rm -rf bin demo
