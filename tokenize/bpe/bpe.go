@@ -37,7 +37,7 @@ type Tokenizer struct {
 	prefixSpace bool
 	pattern     pattern // nil: chain
 	chain       []splitter
-	fast        fastWords
+	quick       *quick
 	cuts        bool // the pattern has safe places to cut at
 
 	vocab  *vocab

@@ -53,9 +53,10 @@ func (t *Tokenizer) appendChain(dst []int32, s string, w *scratch) []int32 {
 		}
 		ends, next = next, ends
 	}
+	w.cache.init()
 	start := 0
 	for _, end := range ends {
-		dst = t.piece(dst, s[start:end], w)
+		dst = t.piece(dst, s, start, end, w)
 		start = end
 	}
 	w.ends = [2][]int{ends, next}

@@ -1,11 +1,9 @@
 package bpe
 
 import (
-	"math/bits"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 )
 
 // Span is the byte range [Start, End) of a text.
@@ -196,117 +194,87 @@ func (t *Tokenizer) appendPieces(dst []int32, s string, w *scratch) []int32 {
 	}
 }
 
-// wordStart tells the bytes that a plain word may begin with.
-var wordStart = func() (t [256]bool) {
-	t[' '] = true
-	for b := byte('a'); b <= 'z'; b++ {
-		t[b], t[b-0x20] = true, true
+// piece appends the tokens of the piece s[i:end]: the token that it is, what the cache remembers, or what merging makes of it.
+func (t *Tokenizer) piece(dst []int32, s string, i, end int, w *scratch) []int32 {
+	n := end - i
+	switch {
+	case n == 1 && t.merger.byteID[s[i]] >= 0:
+		return append(dst, t.merger.byteID[s[i]])
+	case n > maxShort:
+		return t.longPiece(dst, s[i:end], w)
 	}
-	return t
-}()
-
-// appendScan is the loop that all the time goes to. A plain word (see fastWords) of up to 13 bytes is found by classifying
-// eight bytes at a time, and the words just loaded are its key in the vocabulary; everything else goes by the scanner.
-func (t *Tokenizer) appendScan(dst []int32, s string, p pattern, w *scratch) []int32 {
-	fast := len(s) - 16
-	if t.fast == noFastWords {
-		fast = -1
-	}
-	capped := t.fast == cappedWords
-	for i := 0; i < len(s); {
-		if i <= fast {
-			if lo, hi, n := plainWord(s, i, capped); n > 0 {
-				if slot := t.vocab.findShort(lo, hi); slot != nil {
-					if e := atomic.LoadUint64(&slot.hi); e>>stateBits == stateSingle {
-						dst = append(dst, int32(e>>idShift&(1<<idBits-1)))
-						i += n
-						continue
-					}
-				}
-				dst = t.piece(dst, s[i:i+n], w)
-				i += n
-				continue
-			}
+	var lo, hi uint64
+	if i+16 <= len(s) {
+		lo, hi = load64(s, i), load64(s, i+8)
+		if n < 8 {
+			lo, hi = lo&(1<<(8*uint(n)&63)-1), 0
+		} else {
+			hi &= 1<<(8*uint(n-8)&63) - 1
 		}
-		end := p.next(s, i)
-		dst = t.piece(dst, s[i:end], w)
-		i = end
+		hi |= uint64(n) << 40
+	} else {
+		lo, hi = shortKey(s[i:end])
+	}
+	return t.shortPiece(dst, s[i:end], lo, hi, shortHash(lo, hi), w)
+}
+
+// shortPiece does it for a piece that has a key.
+func (t *Tokenizer) shortPiece(dst []int32, s string, lo, hi, hash uint64, w *scratch) []int32 {
+	slot := t.vocab.findShort(lo, hi, hash)
+	if slot != nil {
+		switch e := atomic.LoadUint64(&slot.hi); e >> stateBits {
+		case stateSingle:
+			return append(dst, int32(e>>idShift&(1<<idBits-1)))
+		case stateUnknown:
+			return t.learn(dst, s, int32(e>>idShift&(1<<idBits-1)), place{&slot.hi, stateBits}, w)
+		}
+	} else if t.vocab.wide {
+		return t.longPiece(dst, s, w)
+	}
+	entry := w.cache.shortSlot(hash)
+	if entry.lo == lo && entry.hi&keyMask == hi {
+		return append(dst, entry.ids[:entry.hi>>keyBits]...)
+	}
+	first := len(dst)
+	dst = t.merger.append(dst, s, &w.merge)
+	if ids := dst[first:]; len(ids) <= maxShortIDs {
+		entry.keep(lo, hi, ids)
 	}
 	return dst
 }
 
-// plainWord returns the length of the plain word at s[i:] and its key; 0 if there is none. i+16 <= len(s).
-func plainWord(s string, i int, capped bool) (lo, hi uint64, n int) {
-	x := load64(s, i)
-	b := byte(x)
-	if !wordStart[b] {
-		return 0, 0, 0
-	}
-	if m := notLetters(x) &^ 0xff; m != 0 {
-		n = bits.TrailingZeros64(m) >> 3
-		lo = x & (1<<(8*uint(n)&63) - 1)
-		hi = uint64(n) << 40
-	} else {
-		y := load64(s, i+8)
-		m := notLetters(y)
-		n = 8 + bits.TrailingZeros64(m)>>3
-		if n > maxShort {
-			return 0, 0, 0
-		}
-		lo = x
-		hi = y&(1<<(8*uint(n-8)&63)-1) | uint64(n)<<40
-	}
-	c := s[i+n]
-	if c >= utf8.RuneSelf || n == 1 && b == ' ' {
-		return 0, 0, 0
-	}
-	if capped {
-		// Any letter but the first in upper case, or an apostrophe behind: the scanner decides.
-		up := ^lo & (0x20 * ones)
-		if n < 8 {
-			up &= 1<<(8*uint(n)&63) - 1
-		}
-		up &^= 0xff
-		if b == ' ' {
-			up &^= 0xff00
-		}
-		if n > 8 {
-			up |= ^hi & (0x20 * ones) & (1<<(8*uint(n-8)&63) - 1)
-		}
-		if up != 0 || c == '\'' {
-			return 0, 0, 0
-		}
-	}
-	return lo, hi, n
-}
-
-// piece appends the tokens of one piece: the token that it is, what the cache remembers, or what merging makes of it.
-func (t *Tokenizer) piece(dst []int32, s string, w *scratch) []int32 {
-	id, at := t.vocab.find(s)
+// longPiece does it for a piece that has none.
+func (t *Tokenizer) longPiece(dst []int32, s string, w *scratch) []int32 {
+	id, at := t.vocab.findLong(s)
 	if id >= 0 {
 		switch at.state() {
 		case stateSingle:
 			return append(dst, id)
 		case stateUnknown:
-			first := len(dst)
-			dst = t.merger.append(dst, s, &w.merge)
-			if len(dst) == first+1 && dst[first] == id {
-				at.set(stateSingle)
-			} else {
-				at.set(stateMerges)
-			}
-			return dst
+			return t.learn(dst, s, id, at, w)
 		}
 	}
-	if len(s) > maxCached {
+	if len(s) > maxLong {
 		return t.merger.append(dst, s, &w.merge)
 	}
-	slot := w.cache.slot(s)
-	if slot.holds(s) {
-		return append(dst, slot.ids[:slot.n]...)
+	entry := w.cache.longSlot(t.vocab.hash(s))
+	if entry.holds(s) {
+		return append(dst, entry.ids[:entry.n]...)
 	}
 	first := len(dst)
 	dst = t.merger.append(dst, s, &w.merge)
-	slot.keep(s, dst[first:])
+	entry.keep(s, dst[first:])
+	return dst
+}
+
+// learn merges a piece that is a token, and keeps whether that gives the token.
+func (t *Tokenizer) learn(dst []int32, s string, id int32, at place, w *scratch) []int32 {
+	first := len(dst)
+	dst = t.merger.append(dst, s, &w.merge)
+	if len(dst) == first+1 && dst[first] == id {
+		at.set(stateSingle)
+	} else {
+		at.set(stateMerges)
+	}
 	return dst
 }

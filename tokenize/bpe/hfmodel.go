@@ -236,6 +236,9 @@ func (t *Tokenizer) buildBPE(m *hfModel) error {
 	if m.ignoreMerges {
 		state = stateSingle
 	}
+	if len(m.seen) >= 1<<pairIDBits {
+		return unsupported("model.vocab", fmt.Sprintf("a vocabulary of %d tokens", len(m.seen)), fmt.Sprintf("%d is the most", 1<<pairIDBits-1))
+	}
 	t.merger = newMerger(bytes.Count(m.merges, []byte(`",`)))
 	var raw, buf []byte
 	for id, quoted := range m.seen {
@@ -265,6 +268,9 @@ func (t *Tokenizer) buildBPE(m *hfModel) error {
 		}
 	}
 	t.merger.finish()
+	if t.pattern != nil {
+		t.quick = newQuick(t.pattern, &t.merger.byteID)
+	}
 	return nil
 }
 
@@ -277,6 +283,9 @@ func (t *Tokenizer) buildMerges(m *hfModel) error {
 	var bufs [3][]byte
 	rank := uint32(0)
 	for i := skipBlank(b, 1); b[i] != ']'; rank++ {
+		if rank >= rankMask {
+			return unsupported("model.merges", "a list of so many merges", fmt.Sprintf("%d is the most", rankMask))
+		}
 		var left, right []byte
 		switch b[i] {
 		case '"':
@@ -320,6 +329,7 @@ func (t *Tokenizer) buildMerges(m *hfModel) error {
 func mergePath(rank uint32) string { return fmt.Sprintf("model.merges[%d]", rank) }
 
 func (t *Tokenizer) addMerge(left, right []byte, rank uint32, oddities map[string]int32) error {
+	t.merger.result = append(t.merger.result, -1)
 	var room [128]byte
 	a, ok1 := fromByteChars(room[:0], left)
 	both, ok2 := fromByteChars(a, right)
@@ -342,7 +352,8 @@ func (t *Tokenizer) addMerge(left, right []byte, rank uint32, oddities map[strin
 	case id < 0:
 		return wrong(mergePath(rank), "the pieces %q and %q give %q, which is not in the vocabulary", left, right, string(left)+string(right))
 	}
-	t.merger.add(l, r, rank, id)
+	t.merger.add(l, r, rank)
+	t.merger.result[rank] = id
 	return nil
 }
 

@@ -69,17 +69,17 @@ func (t *Tokenizer) fuse(steps []step) bool {
 	case len(steps) == 0:
 		t.pattern = whole{}
 	case len(steps) == 1 && steps[0].isRegex(regexGPT2):
-		t.pattern, t.fast = gpt2{plainClasses()}, anyWords
+		t.pattern = gpt2{plainClasses()}
 	case len(steps) == 1 && steps[0].isRegex(regexQwen):
-		t.pattern, t.fast = cl100k{plainClasses(), 1, false}, anyWords
+		t.pattern = cl100k{plainClasses(), 1, false}
 	case len(steps) == 1 && steps[0].isRegex(regexLlama3):
-		t.pattern, t.fast = cl100k{plainClasses(), 3, false}, anyWords
+		t.pattern = cl100k{plainClasses(), 3, false}
 	case len(steps) == 1 && steps[0].isRegex(regexO200K):
-		t.pattern, t.fast = o200k{plainClasses()}, cappedWords
+		t.pattern = o200k{plainClasses()}
 	case len(steps) == 2 && steps[0].kind == "Digits" && steps[0].single && steps[1].isRegex(regexGPT2):
-		t.pattern, t.fast = gpt2{digitClasses()}, anyWords
+		t.pattern = gpt2{digitClasses()}
 	case len(steps) == 3 && steps[0].isRegex(regexDigits3) && steps[1].isRegex(regexChinese) && steps[2].isRegex(regexDeepseek):
-		t.pattern, t.fast = newDeepseek(), anyWords
+		t.pattern = newDeepseek()
 	default:
 		return false
 	}

@@ -6,21 +6,22 @@ import "math/bits"
 // rank first, the leftmost of equals, until none is left.
 type merger struct {
 	byteID [256]int32 // the token of each byte, -1 for none: such a byte is left out, as the reference does
-	bytes  []uint64   // what the pair of bytes a, b becomes: bytes[a<<8|b]
-	pairs  []pairSlot // what every other pair becomes
+	bytes  []uint32   // the rank at which the bytes a, b join: bytes[a<<8|b]
+	pairs  []uint64   // the rank at which any two tokens join: left id (20 bits) | right id (20) | rank+1 (24); 0 is empty
+	result []int32    // the token that the merge of each rank gives; nil: the rank itself
 	used   int
 }
 
-// A joined pair is rank<<32 | id, so that the lowest rank is the lowest number; notJoined is above all.
-type pairSlot struct {
-	key    uint64 // left id+1 << 32 | right id
-	joined uint64
-}
+const (
+	notJoined = ^uint32(0) // no rank
 
-const notJoined = ^uint64(0)
+	pairIDBits = 20
+	rankBits   = 24
+	rankMask   = 1<<rankBits - 1
+)
 
 func newMerger(n int) *merger {
-	m := &merger{bytes: make([]uint64, 1<<16), pairs: make([]pairSlot, 1<<bits.Len(uint(n)*3/2+16))}
+	m := &merger{bytes: make([]uint32, 1<<16), pairs: make([]uint64, 1<<bits.Len(uint(n)*3/2+16))}
 	for i := range m.byteID {
 		m.byteID[i] = -1
 	}
@@ -30,23 +31,27 @@ func newMerger(n int) *merger {
 	return m
 }
 
+func pairKey(left, right int32) uint64 {
+	return uint64(left)<<(pairIDBits+rankBits) | uint64(right)<<rankBits
+}
+
 func pairHash(key uint64) uint64 {
 	h, l := bits.Mul64(key, 0x9E3779B97F4A7C15)
 	return h ^ l
 }
 
-// add sets what a pair becomes; the last word about a pair counts, as in the reference.
-func (m *merger) add(left, right int32, rank uint32, id int32) {
-	key := uint64(left+1)<<32 | uint64(uint32(right))
+// add sets the rank of a pair; the last word about a pair counts, as in the reference.
+func (m *merger) add(left, right int32, rank uint32) {
+	key := pairKey(left, right)
 	mask := uint64(len(m.pairs) - 1)
 	i := pairHash(key) & mask
-	for m.pairs[i].key != 0 && m.pairs[i].key != key {
+	for m.pairs[i] != 0 && m.pairs[i]&^rankMask != key {
 		i = (i + 1) & mask
 	}
-	if m.pairs[i].key == 0 {
+	if m.pairs[i] == 0 {
 		m.used++
 	}
-	m.pairs[i] = pairSlot{key, uint64(rank)<<32 | uint64(id)}
+	m.pairs[i] = key | uint64(rank+1)
 	if 4*m.used > 3*len(m.pairs) {
 		m.grow()
 	}
@@ -54,14 +59,14 @@ func (m *merger) add(left, right int32, rank uint32, id int32) {
 
 func (m *merger) grow() {
 	old := m.pairs
-	m.pairs = make([]pairSlot, 2*len(old))
+	m.pairs = make([]uint64, 2*len(old))
 	mask := uint64(len(m.pairs) - 1)
 	for _, p := range old {
-		if p.key == 0 {
+		if p == 0 {
 			continue
 		}
-		i := pairHash(p.key) & mask
-		for m.pairs[i].key != 0 {
+		i := pairHash(p&^rankMask) & mask
+		for m.pairs[i] != 0 {
 			i = (i + 1) & mask
 		}
 		m.pairs[i] = p
@@ -79,18 +84,28 @@ func (m *merger) finish() {
 	}
 }
 
-func (m *merger) pair(left, right int32) uint64 {
-	key := uint64(left+1)<<32 | uint64(uint32(right))
-	mask := uint64(len(m.pairs) - 1)
+// pair returns the rank at which two tokens join.
+func (m *merger) pair(left, right int32) uint32 {
+	key := pairKey(left, right)
+	pairs := m.pairs
+	mask := uint64(len(pairs) - 1)
 	for i := pairHash(key) & mask; ; i = (i + 1) & mask {
-		p := &m.pairs[i]
-		if p.key == key {
-			return p.joined
+		p := pairs[i&uint64(len(pairs)-1)]
+		if p&^rankMask == key && p != 0 {
+			return uint32(p&rankMask) - 1
 		}
-		if p.key == 0 {
+		if p == 0 {
 			return notJoined
 		}
 	}
+}
+
+// joined returns the token that the merge of a rank gives.
+func (m *merger) joined(rank uint32) int32 {
+	if m.result == nil {
+		return int32(rank)
+	}
+	return m.result[rank]
 }
 
 // maxScan is the length of piece up to which looking through all pairs for the lowest beats keeping them in a heap.
@@ -98,16 +113,16 @@ const maxScan = 64
 
 // mergeScratch is reused from piece to piece.
 type mergeScratch struct {
-	ids    []int32
-	joined []uint64 // what ids[i] and its right neighbour become
-	prev   []int32
-	next   []int32
-	heap   []uint64 // rank<<32 | position
+	ids   []int32
+	ranks []uint32 // at which ids[i] and its right neighbour join
+	prev  []int32
+	next  []int32
+	heap  []uint64 // rank<<32 | position
 }
 
 // append appends the tokens of the piece.
 func (m *merger) append(dst []int32, s string, w *mergeScratch) []int32 {
-	ids, joined := w.ids[:0], w.joined[:0]
+	ids, ranks := w.ids[:0], w.ranks[:0]
 	before := -1
 	for i := range len(s) {
 		b := s[i]
@@ -115,41 +130,41 @@ func (m *merger) append(dst []int32, s string, w *mergeScratch) []int32 {
 			continue
 		}
 		if before >= 0 {
-			joined = append(joined, m.bytes[before<<8|int(b)])
+			ranks = append(ranks, m.bytes[before<<8|int(b)])
 		}
 		ids = append(ids, m.byteID[b])
 		before = int(b)
 	}
-	w.ids = ids
 	if len(ids) == 0 {
 		return dst
 	}
-	joined = append(joined, notJoined)
-	w.joined = joined
+	ranks = append(ranks, notJoined)
+	w.ids, w.ranks = ids, ranks
 	if len(ids) > maxScan {
 		return m.heapMerge(dst, w)
 	}
 	for {
 		low, at := notJoined, 0
-		for i, j := range joined {
-			if j < low {
-				low, at = j, i
+		for i, r := range ranks {
+			if r < low {
+				low, at = r, i
 			}
 		}
 		if low == notJoined {
 			return append(dst, ids...)
 		}
-		copy(ids[at+1:], ids[at+2:])
-		copy(joined[at+1:], joined[at+2:])
-		ids, joined = ids[:len(ids)-1], joined[:len(joined)-1]
-		id := int32(uint32(low))
-		ids[at] = id
-		joined[at] = notJoined
-		if at+1 < len(ids) {
-			joined[at] = m.pair(id, ids[at+1])
+		id := m.joined(low)
+		n := len(ids) - 1
+		for i := at + 1; i < n; i++ { // shorter than a call of memmove
+			ids[i], ranks[i] = ids[i+1], ranks[i+1]
+		}
+		ids, ranks = ids[:n], ranks[:n]
+		ids[at], ranks[at] = id, notJoined
+		if at+1 < n {
+			ranks[at] = m.pair(id, ids[at+1])
 		}
 		if at > 0 {
-			joined[at-1] = m.pair(ids[at-1], id)
+			ranks[at-1] = m.pair(ids[at-1], id)
 		}
 	}
 }
@@ -157,13 +172,13 @@ func (m *merger) append(dst []int32, s string, w *mergeScratch) []int32 {
 // heapMerge does the same for a long piece in n log n steps: positions stay, neighbours are linked, and an entry of the heap
 // counts only if its pair still has that rank.
 func (m *merger) heapMerge(dst []int32, w *mergeScratch) []int32 {
-	ids, joined := w.ids, w.joined
+	ids, ranks := w.ids, w.ranks
 	n := len(ids)
 	prev, next, heap := w.prev[:0], w.next[:0], w.heap[:0]
-	for i := range n {
+	for i, r := range ranks {
 		prev, next = append(prev, int32(i-1)), append(next, int32(i+1))
-		if joined[i] != notJoined {
-			heap = append(heap, joined[i]>>32<<32|uint64(i))
+		if r != notJoined {
+			heap = append(heap, uint64(r)<<32|uint64(i))
 		}
 	}
 	for i := len(heap)/2 - 1; i >= 0; i-- {
@@ -174,26 +189,24 @@ func (m *merger) heapMerge(dst []int32, w *mergeScratch) []int32 {
 		heap[0] = heap[len(heap)-1]
 		heap = heap[:len(heap)-1]
 		siftDown(heap, 0)
-		at := int(uint32(top))
-		if joined[at] == notJoined || joined[at]>>32 != top>>32 {
+		at, rank := int(uint32(top)), uint32(top>>32)
+		if ranks[at] != rank {
 			continue
 		}
 		gone := int(next[at])
-		ids[at] = int32(uint32(joined[at]))
-		joined[gone] = notJoined
-		ids[gone] = -1
 		right := int(next[gone])
+		ids[at], ranks[at] = m.joined(rank), notJoined
+		ranks[gone] = notJoined
 		next[at] = int32(right)
-		joined[at] = notJoined
 		if right < n {
 			prev[right] = int32(at)
-			if joined[at] = m.pair(ids[at], ids[right]); joined[at] != notJoined {
-				heap = push(heap, joined[at]>>32<<32|uint64(at))
+			if ranks[at] = m.pair(ids[at], ids[right]); ranks[at] != notJoined {
+				heap = push(heap, uint64(ranks[at])<<32|uint64(at))
 			}
 		}
 		if left := int(prev[at]); left >= 0 {
-			if joined[left] = m.pair(ids[left], ids[at]); joined[left] != notJoined {
-				heap = push(heap, joined[left]>>32<<32|uint64(left))
+			if ranks[left] = m.pair(ids[left], ids[at]); ranks[left] != notJoined {
+				heap = push(heap, uint64(ranks[left])<<32|uint64(left))
 			}
 		}
 	}

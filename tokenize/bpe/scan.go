@@ -13,17 +13,7 @@ type pattern interface {
 	next(s string, i int) int
 }
 
-// fastWords says for which plain words a pattern needs no scanner: an optional space and ASCII letters, with an ASCII
-// character behind them that is not a letter, are one piece.
-type fastWords uint8
-
-const (
-	noFastWords fastWords = iota
-	anyWords              // whatever the letters are
-	cappedWords           // if all letters but the first are lower case, and no apostrophe follows
-)
-
-// isLetter, isSpace and isOther group classes: \p{L}, \s and [^\s\p{L}\p{N}].
+// Sets of classes: \p{L}, \s and [^\s\p{L}\p{N}].
 const (
 	setLetter = 1<<clsUpper | 1<<clsLower | 1<<clsLetter
 	setSpace  = 1<<clsSpace | 1<<clsNewline

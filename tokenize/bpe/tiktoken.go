@@ -18,15 +18,15 @@ import (
 type encoding struct {
 	name    string
 	sum     string // SHA-256 of the rank file
-	pattern func() (pattern, fastWords)
+	pattern func() pattern
 	special map[string]int32
 }
 
 var (
-	patternGPT2   = func() (pattern, fastWords) { return gpt2{plainClasses()}, anyWords }
-	patternCL100K = func() (pattern, fastWords) { return cl100k{plainClasses(), 3, true}, anyWords }
-	patternQwen   = func() (pattern, fastWords) { return cl100k{plainClasses(), 1, false}, anyWords }
-	patternO200K  = func() (pattern, fastWords) { return o200k{plainClasses()}, cappedWords }
+	patternGPT2   = func() pattern { return gpt2{plainClasses()} }
+	patternCL100K = func() pattern { return cl100k{plainClasses(), 3, true} }
+	patternQwen   = func() pattern { return cl100k{plainClasses(), 1, false} }
+	patternO200K  = func() pattern { return o200k{plainClasses()} }
 )
 
 // encodings are those of tiktoken's openai_public.py, and Qwen's from its tokenization_qwen.py.
@@ -180,7 +180,8 @@ func (t *Tokenizer) parseRanks(data []byte) error {
 		}
 	}
 	t.pairsOfRanks()
-	t.pattern, t.fast = e.pattern()
+	t.pattern = e.pattern()
+	t.quick = newQuick(t.pattern, &t.merger.byteID)
 	t.cuts = true
 	t.addSpecial(e.special)
 	return nil
@@ -196,7 +197,7 @@ func (t *Tokenizer) pairsOfRanks() {
 				continue
 			}
 			if right, _ := t.vocab.find(token[i:]); right >= 0 {
-				t.merger.add(left, right, uint32(id), id)
+				t.merger.add(left, right, uint32(id))
 			}
 		}
 	}

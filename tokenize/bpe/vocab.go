@@ -22,6 +22,7 @@ type vocab struct {
 	short []shortSlot
 	long  []uint64 // hash (32 bits) | state (2) | id+1 (30); 0 is empty
 	longs int      // entries of long
+	wide  bool     // some short tokens are in long, their ids are from 2^18 on
 }
 
 type shortSlot struct{ lo, hi uint64 }
@@ -113,6 +114,7 @@ func (v *vocab) insert(id int32, state uint64) (same int32) {
 		v.short[i] = shortSlot{lo, hi | uint64(id)<<idShift | state<<stateBits}
 		return -1
 	}
+	v.wide = v.wide || len(token) <= maxShort
 	h := v.hash(token)
 	mask := uint64(len(v.long) - 1)
 	i := h & mask
@@ -171,13 +173,18 @@ func (p place) state() uint64 { return atomic.LoadUint64(p.word) >> p.shift & 3 
 func (v *vocab) find(s string) (int32, place) {
 	if len(s) <= maxShort {
 		lo, hi := shortKey(s)
-		if slot := v.findShort(lo, hi); slot != nil {
+		if slot := v.findShort(lo, hi, shortHash(lo, hi)); slot != nil {
 			return int32(atomic.LoadUint64(&slot.hi) >> idShift & (1<<idBits - 1)), place{&slot.hi, stateBits}
 		}
-		if v.size() <= 1<<idBits {
+		if !v.wide {
 			return -1, place{}
 		}
 	}
+	return v.findLong(s)
+}
+
+// findLong is find in the second table.
+func (v *vocab) findLong(s string) (int32, place) {
 	h := v.hash(s)
 	mask := uint64(len(v.long) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
@@ -191,9 +198,9 @@ func (v *vocab) find(s string) (int32, place) {
 	}
 }
 
-func (v *vocab) findShort(lo, hi uint64) *shortSlot {
+func (v *vocab) findShort(lo, hi, hash uint64) *shortSlot {
 	mask := uint64(len(v.short) - 1)
-	for i := shortHash(lo, hi) & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		slot := &v.short[i]
 		got := atomic.LoadUint64(&slot.hi)
 		if slot.lo == lo && got&keyMask == hi {
