@@ -38,8 +38,8 @@ learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.1766
 		&cobra.Group{ID: "look", Title: "Look at it:"},
 	)
 	root.AddCommand(
-		newBuild(&g), newStage(&g, dataset.StageIngest), newStage(&g, dataset.StageTokenize), newStage(&g, dataset.StageBucket),
-		newInspect(&g), newVerify(&g),
+		newBuild(&g), newStage(&g, dataset.StageIngest), newStage(&g, dataset.StageTokenize), newStage(&g, dataset.StageBucket), newSynth(),
+		newInspect(&g), newVerify(&g), newEncode(),
 	)
 	return root
 }

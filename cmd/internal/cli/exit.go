@@ -43,10 +43,10 @@ type hintError struct {
 
 func (e hintError) Unwrap() error { return e.error }
 
-// WithHint adds how to go on.
+// WithHint adds how to go on. A hint that is there already is nearer to the cause and stays.
 func WithHint(err error, hint string) error {
-	if err == nil {
-		return nil
+	if _, has := errors.AsType[hintError](err); has || err == nil {
+		return err
 	}
 	return hintError{err, hint}
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longctx/pipeline/cmd/internal/cli"
+	"github.com/longctx/pipeline/ingest/synth"
+)
+
+func newSynth() *cobra.Command {
+	var o synth.Options
+	var tokens, output string
+	cmd := &cobra.Command{
+		Use:     "synth --samples N --output FILE [flags]",
+		GroupID: "build",
+		Short:   "Make long documents with questions that can be checked",
+		Long: `Writes JSON lines with id, context, question, answer, data_source and meta. A seed
+decides every byte.
+
+  lookup  facts about places among filler; one is asked for
+  chain   who handed something on to whom, with distractors
+  table   tables of yearly figures; a sum over some of their rows`,
+		Example: `  pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output docs.jsonl
+  pipeline synth --samples 10 --tokens 800 --sft --output - | head -1`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.MinTokens, o.MaxTokens, err = parseRange(tokens); err != nil {
+				return cli.Usage(fmt.Errorf("synth: --tokens: %w", err))
+			}
+			if output == "-" {
+				err = synth.Generate(cmd.OutOrStdout(), o)
+			} else {
+				err = writeFile(output, func(w io.Writer) error { return synth.Generate(w, o) })
+			}
+			if err != nil {
+				return fmt.Errorf("synth: %w", err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&o.Samples, "samples", 100, "number of samples")
+	cmd.Flags().StringVar(&tokens, "tokens", "500..60000", "length of the documents, about, in tokens: N or LOW..HIGH")
+	cmd.Flags().StringSliceVar(&o.Tasks, "task", synth.Tasks(), "tasks, taken in turn")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed")
+	cmd.Flags().BoolVar(&o.SFT, "sft", false, "add a response to each sample, for supervised fine-tuning")
+	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write, - for standard output")
+	return cmd
+}
+
+// parseRange reads "800" or "500..60000".
+func parseRange(text string) (low, high int, err error) {
+	a, b, ranged := strings.Cut(text, "..")
+	if !ranged {
+		b = a
+	}
+	low, err = strconv.Atoi(strings.ReplaceAll(a, "_", ""))
+	if err == nil {
+		high, err = strconv.Atoi(strings.ReplaceAll(b, "_", ""))
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%q is neither a number nor LOW..HIGH", text)
+	}
+	return low, high, nil
+}
+
+// writeFile writes a file aside and renames it, so that it is whole or not there.
+func writeFile(name string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	f, err := os.Create(name + ".tmp")
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
