@@ -25,6 +25,17 @@ func newRoot() *cobra.Command {
 learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.17667).
 
     documents + questions ──ingest──▶ samples ──tokenize──▶ ids ──bucket──▶ phase shards`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := cli.Usage(fmt.Errorf("unknown verb %q", args[0]))
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = cli.WithHint(err, "did you mean `pipeline "+near[0]+"`?")
+			}
+			return err
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
@@ -32,6 +43,7 @@ learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.1766
 	root.PersistentFlags().BoolVarP(&g.quiet, "quiet", "q", false, "no progress, no summary")
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "one JSON object a line on standard output")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddGroup(
 		&cobra.Group{ID: "build", Title: "Build a dataset:"},
