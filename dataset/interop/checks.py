@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from readers import READERS, TYPES, Read, sums
 
 Row = dict[str, Any]
@@ -95,7 +94,7 @@ def counts(d: Dataset) -> str:
 def schema(d: Dataset) -> str:
     for s in d.shards:
         path = s["path"]
-        for f in pq.read_schema(d.dir / path):
+        for f in d.table(s).schema:
             want(path, f"NULL allowed in {f.name}", f.nullable, d.columns.get(f.name, ("", None))[1])
         for name, r in d.reads[path].items():
             want(path, f"types by {name}", r.types, {c: TYPES[name][kind] for c, (kind, _) in d.columns.items()})

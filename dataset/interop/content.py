@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from checks import Dataset, Difference, Row, want
+from checks import Dataset, Difference, Row, show, want
 from corpus import SPECIAL, Expected
 from prompts import Reference
+from realsets import Text
 
 
 def by_id(d: Dataset, expected: list[Expected]) -> list[tuple[str, Row, Expected]]:
@@ -62,6 +63,15 @@ def prompts(d: Dataset, reference: Reference, expected: list[Expected], parse: b
         want(where, "response_tokens", row["response_tokens"], due)
     forged = "a document's special tokens get their ids, as in Hugging Face" if parse else "a document cannot forge special tokens"
     return f"decoding gives the rendered prompt in {len(expected)} samples, Hugging Face encodes it to the same ids in {compared}; {forged}"
+
+
+def real_values(d: Dataset, due: list[Text]) -> str:
+    """Real sets: the samples are those that the files hold, read apart from the program."""
+    found = Counter((r["question"], r["context"], tuple(r["answers"])) for r in d.rows("question", "context", "answers"))
+    for what, lacking in (("went in and is in no shard", Counter(due) - found), ("is in a shard and never went in", found - Counter(due))):
+        for question, context, answers in lacking:
+            raise Difference(f"a sample {what}: question {show(question)}, answers {show(answers)}, context {show(context)}")
+    return f"question, context and answers of {len(due)} samples are what the files hold"
 
 
 def real_prompts(d: Dataset, reference: Reference) -> str:

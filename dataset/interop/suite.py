@@ -12,14 +12,16 @@ from pathlib import Path
 
 import content
 import corpus
+import damage
+import realsets
 from checks import CHECKS, Dataset, Difference
 from prompts import Reference
 
 HERE = Path(__file__).resolve().parent
 PHASES = "300,1500,12000"
 REAL_PHASES = "4000,16000,40000"
-REAL_SETS = {"qmsum": "qmsum/*.jsonl", "hotpotqa": "hotpotqa_distractor100/*.jsonl", "multihop": "ircot_multihop/*.jsonl"}
 MADE_VOCABULARY = 3000
+SMALL_SPLITS = "128KiB"  # so that a phase has several shards
 
 
 class Failure(Exception):
@@ -63,12 +65,14 @@ def common(d: Dataset) -> None:
 def made(s: Session, source: Path, expected: list[corpus.Expected], name: str, tokenizer: Path) -> None:
     """The input of the script, in every layout, with one tokenizer."""
     reference = Reference(tokenizer)
-    for layout, options in (("text", []), ("no-text", ["--no-text"]), ("parse", ["--special-tokens", "parse"])):
+    for layout, options in (("text", []), ("no-text", ["--no-text", "--split-size", SMALL_SPLITS]), ("parse", ["--special-tokens", "parse"])):
         d = s.build(f"made-{name}-{layout}", str(source), tokenizer, "--phases", PHASES, *options)
         common(d)
         passed(content.values(d, expected))
         passed(content.drops(d, corpus.DROPS))
         passed(content.prompts(d, reference, expected, parse=layout == "parse"))
+        if layout == "text":
+            passed(damage.prove(d, reference, expected))
 
 
 def synth(s: Session, tokenizer: Path) -> None:
@@ -87,16 +91,21 @@ def synth(s: Session, tokenizer: Path) -> None:
 
 def real(s: Session, folder: Path, tokenizer: Path) -> None:
     table = [("set", "phase", "range", "samples", "tokens")]
-    for name, pattern in REAL_SETS.items():
+    for name, (pattern, samples) in realsets.SETS.items():
         d = s.build(f"real-{name}", str(folder / "real" / pattern), tokenizer, "--phases", REAL_PHASES)
         common(d)
+        passed(content.real_values(d, realsets.read(folder / "real", pattern, samples)))
         passed(content.real_prompts(d, Reference(tokenizer)))
         for p in d.manifest["phases"]:
             table.append((name, str(p["phase"]), f"({p['min']}, {p['max']}]", str(p["samples"]), str(p["tokens"])))
-    widths = [max(len(row[i]) for row in table) for i in range(5)]
+    print_table(table)
+
+
+def print_table(table: list[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*table)]
     print()
     for row in table:
-        print("  " + "  ".join(cell.ljust(w) if i in (0, 2) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))))
+        print("  " + "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths))))
 
 
 def make_tokenizer(s: Session, source: Path) -> Path:
