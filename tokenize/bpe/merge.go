@@ -108,71 +108,156 @@ func (m *merger) joined(rank uint32) int32 {
 	return m.result[rank]
 }
 
-// maxScan is the length of piece up to which looking through all pairs for the lowest beats keeping them in a heap.
+// maxScan is the number of bytes up to which looking through all pairs for the lowest beats keeping them in a heap.
 const maxScan = 64
 
 // mergeScratch is reused from piece to piece.
 type mergeScratch struct {
-	ids   []int32
-	ranks []uint32 // at which ids[i] and its right neighbour join
-	prev  []int32
-	next  []int32
-	heap  []uint64 // rank<<32 | position
+	few  [maxScan]symbol // of a piece of up to maxScan bytes
+	ids  []int32         // of a longer one
+	rank []uint32
+	prev []int32
+	next []int32
+	heap []uint64 // rank<<32 | position
+}
+
+// symbol is a token and the rank at which it joins the one on its right.
+type symbol struct {
+	id   int32
+	rank uint32
 }
 
 // append appends the tokens of the piece.
 func (m *merger) append(dst []int32, s string, w *mergeScratch) []int32 {
-	ids, ranks := w.ids[:0], w.ranks[:0]
-	before := -1
+	if len(s) <= lanes {
+		return m.shortMerge(dst, s)
+	}
+	if len(s) > maxScan {
+		return m.heapMerge(dst, s, w)
+	}
+	few := &w.few
+	n, before := 0, 0
 	for i := range len(s) {
-		b := s[i]
-		if m.byteID[b] < 0 {
+		id := m.byteID[s[i]]
+		if id < 0 {
 			continue
 		}
-		if before >= 0 {
-			ranks = append(ranks, m.bytes[before<<8|int(b)])
+		if n > 0 {
+			few[(n-1)&(maxScan-1)].rank = m.bytes[before<<8|int(s[i])]
 		}
-		ids = append(ids, m.byteID[b])
-		before = int(b)
-	}
-	if len(ids) == 0 {
-		return dst
-	}
-	ranks = append(ranks, notJoined)
-	w.ids, w.ranks = ids, ranks
-	if len(ids) > maxScan {
-		return m.heapMerge(dst, w)
+		before = int(s[i])
+		few[n&(maxScan-1)] = symbol{id, notJoined}
+		n++
 	}
 	for {
-		low, at := notJoined, 0
-		for i, r := range ranks {
-			if r < low {
-				low, at = r, i
-			}
+		// The rank with the position behind it: the lowest of these is the leftmost lowest, found without a branch.
+		low := uint64(notJoined) << 8
+		for i := range few[:n] {
+			low = min(low, uint64(few[i].rank)<<8|uint64(i))
 		}
-		if low == notJoined {
-			return append(dst, ids...)
+		rank, at := uint32(low>>8), int(low&(maxScan-1))
+		if rank == notJoined {
+			break
 		}
-		id := m.joined(low)
-		n := len(ids) - 1
+		id := m.joined(rank)
+		n--
 		for i := at + 1; i < n; i++ { // shorter than a call of memmove
-			ids[i], ranks[i] = ids[i+1], ranks[i+1]
+			few[i&(maxScan-1)] = few[(i+1)&(maxScan-1)]
 		}
-		ids, ranks = ids[:n], ranks[:n]
-		ids[at], ranks[at] = id, notJoined
+		few[at] = symbol{id, notJoined}
 		if at+1 < n {
-			ranks[at] = m.pair(id, ids[at+1])
+			few[at].rank = m.pair(id, few[(at+1)&(maxScan-1)].id)
 		}
 		if at > 0 {
-			ranks[at-1] = m.pair(ids[at-1], id)
+			few[at-1].rank = m.pair(few[at-1].id, id)
 		}
 	}
+	for i := range few[:n] {
+		dst = append(dst, few[i].id)
+	}
+	return dst
+}
+
+// lanes is the length of piece for which shortMerge has room.
+const lanes = 16
+
+// shortMerge does the same for a piece of up to 16 bytes, nearly all there are, without loops whose length the processor would
+// have to guess: the lowest of always 16 lanes, each a rank with its position behind it, and links in place of moving.
+func (m *merger) shortMerge(dst []int32, s string) []int32 {
+	var ids [lanes]int32
+	var next, prev [lanes]uint8
+	var lane [lanes]uint32
+	for i := range lane {
+		lane[i] = notJoined
+	}
+	n, before := 0, 0
+	for i := range len(s) {
+		id := m.byteID[s[i]]
+		if id < 0 {
+			continue
+		}
+		at := n & (lanes - 1)
+		if n > 0 {
+			lane[at-1] = inLane(m.bytes[before<<8|int(s[i])], at-1)
+		}
+		before = int(s[i])
+		ids[at], next[at], prev[at] = id, uint8(n+1), uint8(n-1)
+		n++
+	}
+	for {
+		a, b := min(lane[0], lane[1], lane[2], lane[3]), min(lane[4], lane[5], lane[6], lane[7])
+		c, d := min(lane[8], lane[9], lane[10], lane[11]), min(lane[12], lane[13], lane[14], lane[15])
+		low := min(min(a, b), min(c, d))
+		if low == notJoined {
+			break
+		}
+		at := int(low & (lanes - 1))
+		id := m.joined(low / lanes)
+		gone := next[at] & (lanes - 1)
+		right := int(next[gone])
+		ids[at], next[at] = id, uint8(right)
+		lane[gone], lane[at] = notJoined, notJoined
+		if right < n {
+			right &= lanes - 1
+			prev[right] = uint8(at)
+			lane[at] = inLane(m.pair(id, ids[right]), at)
+		}
+		if at > 0 {
+			left := int(prev[at] & (lanes - 1))
+			lane[left] = inLane(m.pair(ids[left], id), left)
+		}
+	}
+	for i := 0; i < n; i = int(next[i&(lanes-1)]) {
+		dst = append(dst, ids[i&(lanes-1)])
+	}
+	return dst
+}
+
+// inLane puts the position behind a rank; no rank stays the highest number.
+func inLane(rank uint32, at int) uint32 {
+	if rank == notJoined {
+		return notJoined
+	}
+	return rank*lanes | uint32(at)
 }
 
 // heapMerge does the same for a long piece in n log n steps: positions stay, neighbours are linked, and an entry of the heap
 // counts only if its pair still has that rank.
-func (m *merger) heapMerge(dst []int32, w *mergeScratch) []int32 {
-	ids, ranks := w.ids, w.ranks
+func (m *merger) heapMerge(dst []int32, s string, w *mergeScratch) []int32 {
+	ids, ranks := w.ids[:0], w.rank[:0]
+	before := 0
+	for i := range len(s) {
+		id := m.byteID[s[i]]
+		if id < 0 {
+			continue
+		}
+		if len(ids) > 0 {
+			ranks[len(ranks)-1] = m.bytes[before<<8|int(s[i])]
+		}
+		before = int(s[i])
+		ids, ranks = append(ids, id), append(ranks, notJoined)
+	}
+	w.ids, w.rank = ids, ranks
 	n := len(ids)
 	prev, next, heap := w.prev[:0], w.next[:0], w.heap[:0]
 	for i, r := range ranks {

@@ -2,6 +2,7 @@ package bpe
 
 import (
 	"math/bits"
+	"strings"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -19,18 +20,40 @@ type quick struct {
 	single [utf8.RuneSelf][2]uint64
 }
 
-// behind is what may follow two characters, for asking: every ASCII character, and one of each class that is twice there or
-// stands before a letter, and the end.
-var behind = func() []string {
+// named are the ASCII characters that patterns name, or know the case of; all others of a class are alike.
+const named = "'/ \r\nSTMDRVELstmdrvel"
+
+// alike returns, for each ASCII character, the first that no pattern tells from it.
+func alike() (same [utf8.RuneSelf]byte) {
+	var first [clsInside + 1]byte
+	for c := range byte(utf8.RuneSelf) {
+		same[c] = c
+		if strings.IndexByte(named, c) >= 0 {
+			continue
+		}
+		class := tables().ascii[c] & propClass
+		if first[class] == 0 {
+			first[class] = c
+		}
+		same[c] = first[class]
+	}
+	return same
+}
+
+// behind returns what may follow two characters, for asking: every kind of ASCII character, and one of each class that is
+// twice there or stands before a letter, and the end.
+func behind(same *[utf8.RuneSelf]byte) []string {
 	out := []string{""}
-	for c := range utf8.RuneSelf {
-		out = append(out, string(rune(c)))
+	for c, first := range same {
+		if c == int(first) {
+			out = append(out, string(rune(c)))
+		}
 	}
 	for _, c := range []string{"a", "A", "1", " ", "\n", "\r", "\t", ".", "'", "/", "\x00", "é", "É", "中", "ー", "ʰ", "１", "\u0301", "\u2028", "\u00a0", "…", "\u200b", "ſ"} {
 		out = append(out, c, c+c, c+"a")
 	}
 	return out
-}()
+}
 
 // newQuick asks the pattern.
 func newQuick(p pattern, byteID *[256]int32) *quick {
@@ -41,23 +64,37 @@ func newQuick(p pattern, byteID *[256]int32) *quick {
 	pieceIs := func(s string, n int) bool { return p.next(s, 0) == n }
 	var text [16]byte
 	q.capped = !pieceIs("aBc ", 3) || !pieceIs("ab's", 2)
+	same := alike()
+	more := behind(&same)
+	single := func(b, c byte) bool {
+		for _, m := range more {
+			if !pieceIs(unsafeString(append(append(text[:0], b, c), m...)), 1) {
+				return false
+			}
+		}
+		return true
+	}
 	for b := range byte(utf8.RuneSelf) {
-		if isASCIILetter(string(b), 0) {
+		if isLetterByte(b) {
 			q.first[b] = 1
-		} else if pieceIs(string(b)+"a ", 2) && pieceIs(string(b)+"sa ", 3) && pieceIs(string(b)+"rea ", 4) && pieceIs(string(b)+"lla.", 4) {
+		} else if lead := string(b); pieceIs(lead+"a ", 2) && pieceIs(lead+"sa ", 3) && pieceIs(lead+"rea ", 4) && pieceIs(lead+"lla.", 4) {
 			q.first[b] = 2
 		}
-		if byteID[b] < 0 {
-			continue
-		}
-	next:
 		for c := range byte(utf8.RuneSelf) {
-			for _, more := range behind {
-				if !pieceIs(unsafeString(append(append(text[:0], b, c), more...)), 1) {
-					continue next
+			like, as := same[b], same[c]
+			switch {
+			case like == b && as == c:
+				if single(b, c) {
+					q.single[b][c>>6] |= 1 << (c & 63)
 				}
+			default:
+				q.single[b][c>>6] |= q.single[like][as>>6] >> (as & 63) & 1 << (c & 63)
 			}
-			q.single[b][c>>6] |= 1 << (c & 63)
+		}
+	}
+	for b := range q.single {
+		if byteID[b] < 0 {
+			q.single[b] = [2]uint64{} // the piece has no token
 		}
 	}
 	return q
