@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
+import realsets
 from checks import Dataset, Difference, Row, show, want
 from corpus import SPECIAL, Expected
 from prompts import Reference
-from realsets import Text
+from realsets import RealSet
 
 
 def by_id(d: Dataset, expected: list[Expected]) -> list[tuple[str, Row, Expected]]:
@@ -65,13 +67,15 @@ def prompts(d: Dataset, reference: Reference, expected: list[Expected], parse: b
     return f"decoding gives the rendered prompt in {len(expected)} samples, Hugging Face encodes it to the same ids in {compared}; {forged}"
 
 
-def real_values(d: Dataset, due: list[Text]) -> str:
+def real_values(d: Dataset, known: RealSet, folder: Path) -> str:
     """Real sets: the samples are those that the files hold, read apart from the program."""
-    found = Counter((r["question"], r["context"], tuple(r["answers"])) for r in d.rows("question", "context", "answers"))
+    due = known.read(folder)
+    found = Counter((r["question"], known.form(r["context"]), tuple(r["answers"])) for r in d.rows("question", "context", "answers"))
     for what, lacking in (("went in and is in no shard", Counter(due) - found), ("is in a shard and never went in", found - Counter(due))):
         for question, context, answers in lacking:
             raise Difference(f"a sample {what}: question {show(question)}, answers {show(answers)}, context {show(context)}")
-    return f"question, context and answers of {len(due)} samples are what the files hold"
+    form = "" if known.form is realsets.as_it_is else ", white space of the context aside"
+    return f"question, context and answers of {len(due)} samples are what the files hold{form}"
 
 
 def real_prompts(d: Dataset, reference: Reference) -> str:

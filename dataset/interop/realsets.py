@@ -1,12 +1,14 @@
 """Reads the real sets apart from the program: what their shards must hold.
 
 The rule: a line "speaker: content" for each turn of a meeting; paragraphs are joined by blank lines, each below its
-title. HotpotQA's sentences carry the space between them themselves, and have none where a quotation ends.
+title. How the sentences of a paragraph are spaced is left to the program: HotpotQA's carry some of the spaces
+themselves, so white space is not compared there.
 """
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,28 @@ def multihop(r: dict[str, Any]) -> Iterator[Text]:
     yield r["question"], context, tuple(dict.fromkeys(str(a) for a in r["answer"]))
 
 
-SETS: dict[str, tuple[str, Callable[[dict[str, Any]], Iterator[Text]]]] = {
-    "qmsum": ("qmsum/*.jsonl", qmsum),
-    "hotpotqa": ("hotpotqa_distractor100/*.jsonl", hotpotqa),
-    "multihop": ("ircot_multihop/*.jsonl", multihop),
+def as_it_is(text: str) -> str:
+    return text
+
+
+def without_spaces(text: str) -> str:
+    return "".join(text.split())
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """One set: where its files are, how a record is read, and in which form contexts are compared."""
+    pattern: str
+    samples: Callable[[dict[str, Any]], Iterator[Text]]
+    form: Callable[[str], str] = as_it_is
+
+    def read(self, folder: Path) -> list[Text]:
+        lines = (line for path in sorted(folder.glob(self.pattern)) for line in path.read_text(encoding="utf-8").split("\n") if line)
+        return [(q, self.form(c), a) for line in lines for q, c, a in self.samples(json.loads(line))]
+
+
+SETS = {
+    "qmsum": RealSet("qmsum/*.jsonl", qmsum),
+    "hotpotqa": RealSet("hotpotqa_distractor100/*.jsonl", hotpotqa, without_spaces),
+    "multihop": RealSet("ircot_multihop/*.jsonl", multihop),
 }
-
-
-def read(folder: Path, pattern: str, samples: Callable[[dict[str, Any]], Iterator[Text]]) -> list[Text]:
-    paths = sorted(folder.glob(pattern))
-    return [s for path in paths for line in path.read_text(encoding="utf-8").split("\n") if line for s in samples(json.loads(line))]

@@ -91,10 +91,10 @@ def synth(s: Session, tokenizer: Path) -> None:
 
 def real(s: Session, folder: Path, tokenizer: Path) -> None:
     table = [("set", "phase", "range", "samples", "tokens")]
-    for name, (pattern, samples) in realsets.SETS.items():
-        d = s.build(f"real-{name}", str(folder / "real" / pattern), tokenizer, "--phases", REAL_PHASES)
+    for name, known in realsets.SETS.items():
+        d = s.build(f"real-{name}", str(folder / "real" / known.pattern), tokenizer, "--phases", REAL_PHASES)
         common(d)
-        passed(content.real_values(d, realsets.read(folder / "real", pattern, samples)))
+        passed(content.real_values(d, known, folder / "real"))
         passed(content.real_prompts(d, Reference(tokenizer)))
         for p in d.manifest["phases"]:
             table.append((name, str(p["phase"]), f"({p['min']}, {p['max']}]", str(p["samples"]), str(p["tokens"])))
