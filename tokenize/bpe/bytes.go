@@ -28,7 +28,7 @@ func notLetters(x uint64) uint64 {
 	y := (x | 0x20*ones) &^ highs
 	atLeastA := y + (0x80-'a')*ones
 	aboveZ := y + (0x80-'z'-1)*ones
-	return ^(atLeastA &^ aboveZ &^ x) & highs
+	return (^atLeastA | aboveZ | x) & highs
 }
 
 // skipASCII returns the length of the ASCII text that s begins with.

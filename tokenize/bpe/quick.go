@@ -2,9 +2,11 @@ package bpe
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // quick is what a pattern allows the loop to decide without its scanner. It is not written down for each pattern but asked
@@ -14,8 +16,11 @@ type quick struct {
 	// some patterns punctuation too), 0 for what may not. A plain word is an optional leading byte and ASCII letters; if an ASCII character that
 	// is no letter comes behind it, it is one piece.
 	first [256]uint8
-	// capped: that holds only if no letter but the first is a capital, and no apostrophe comes behind.
-	capped bool
+	// upper has the bits by which capitals are told, in the bytes where a plain word must have none: by what its first byte
+	// needs (1 or 2), and at 3 for its bytes from the eighth on. All 0 for patterns that do not look at case.
+	upper [4]uint64
+	// stop is a character that must not come behind a plain word: an apostrophe, or 0xff for none.
+	stop byte
 	// single has a bit for each two ASCII characters of which the first is a piece by itself, whatever comes behind them.
 	single [utf8.RuneSelf][2]uint64
 }
@@ -63,7 +68,13 @@ func newQuick(p pattern, byteID *[256]int32) *quick {
 	q := new(quick)
 	pieceIs := func(s string, n int) bool { return p.next(s, 0) == n }
 	var text [16]byte
-	q.capped = !pieceIs("aBc ", 3) || !pieceIs("ab's", 2)
+	q.stop = 0xff
+	if !pieceIs("aBc ", 3) {
+		q.upper = [4]uint64{0, 0x20 * (ones &^ 0xff), 0x20 * (ones &^ 0xffff), 0x20 * ones}
+	}
+	if !pieceIs("ab's", 2) {
+		q.stop = '\''
+	}
 	same := alike()
 	more := behind(&same)
 	single := func(b, c byte) bool {
@@ -103,57 +114,25 @@ func newQuick(p pattern, byteID *[256]int32) *quick {
 // margin is how far the loop looks ahead: 16 bytes of a word and the byte behind it.
 const margin = 17
 
-// appendScan is the loop that all the time goes to. A plain word is found by classifying 16 bytes at once, without a branch on its
-// length, and the words just loaded are its key in the vocabulary. A character that is a piece by itself is its own token.
-// Everything else goes by the scanner.
+// appendScan cuts s into pieces and appends their tokens: what quick can do by itself, and by the scanner what it leaves.
 func (t *Tokenizer) appendScan(dst []int32, s string, p pattern, w *scratch) []int32 {
 	w.cache.init()
-	q := t.quick
-	last := len(s) - margin
-	if q == nil {
-		last = -1
-	}
-	short := t.vocab.short
-	mask := uint64(len(short) - 1)
-	i := 0
-	for i <= last {
-		x := load64(s, i)
-		b := byte(x)
-		if need := int(q.first[b]); need != 0 {
-			y := load64(s, i+8)
-			n := bits.TrailingZeros64(notLetters(x)&^0xff) >> 3
-			m := bits.TrailingZeros64(notLetters(y)) >> 3
-			if n != 8 {
-				m = 0
+	for i := 0; i < len(s); {
+		if t.quick != nil && i <= len(s)-margin {
+			if cap(dst)-len(dst) < 64 {
+				dst = slices.Grow(dst, 64+len(dst)/4)
 			}
-			lo := x & (1<<(8*uint(n)) - 1)
-			hi := y & (1<<(8*uint(m)) - 1)
-			n += m
-			if c := s[i+n]; n >= need && n <= maxShort && c < utf8.RuneSelf && (!q.capped || isCapped(b, lo, hi, n, c)) {
-				hi |= uint64(n) << 40
-				h := shortHash(lo, hi)
-				slot := &short[h&mask]
-				if e := atomic.LoadUint64(&slot.hi); slot.lo == lo && e&(keyMask|3<<stateBits) == hi|stateSingle<<stateBits {
-					dst = append(dst, int32(e>>idShift&(1<<idBits-1)))
-				} else {
-					dst = t.shortPiece(dst, s[i:i+n], lo, hi, h, w)
-				}
-				i += n
+			n, at, word := t.quick.run(dst[:cap(dst)], len(dst), s, i, t.vocab.short, &t.merger.byteID)
+			dst, i = dst[:n], at
+			if word > 0 {
+				dst = t.piece(dst, s, i, i+word, w)
+				i += word
+				continue
+			}
+			if n == cap(dst) {
 				continue
 			}
 		}
-		if b < utf8.RuneSelf {
-			if c := byte(x >> 8); c < utf8.RuneSelf && q.single[b][c>>6]>>(c&63)&1 != 0 {
-				dst = append(dst, t.merger.byteID[b])
-				i++
-				continue
-			}
-		}
-		end := p.next(s, i)
-		dst = t.piece(dst, s, i, end, w)
-		i = end
-	}
-	for i < len(s) {
 		end := p.next(s, i)
 		dst = t.piece(dst, s, i, end, w)
 		i = end
@@ -161,20 +140,55 @@ func (t *Tokenizer) appendScan(dst []int32, s string, p pattern, w *scratch) []i
 	return dst
 }
 
-// isCapped reports whether a plain word has no capital but its first letter, and no apostrophe c behind it.
-func isCapped(b byte, lo, hi uint64, n int, c byte) bool {
-	up := ^lo & (0x20 * ones)
-	if n < 8 {
-		up &= 1<<(8*uint(n)&63) - 1
+// run is the loop that all the time goes to. It has no calls, so that everything stays in registers, and it goes on until
+// something comes that it cannot do: the end of s or of ids, a piece for the scanner, or a plain word that is no token, whose
+// length it then returns. A plain word is found by classifying eight bytes at once, and the words just loaded are its key in
+// the vocabulary. A character that is a piece by itself is its own token.
+func (q *quick) run(ids []int32, n int, s string, i int, short []shortSlot, byteID *[256]int32) (count, at, word int) {
+	last := len(s) - margin
+	base := unsafe.Pointer(unsafe.SliceData(short))
+	mask := uint64(len(short) - 1)
+	for i <= last && n < len(ids) {
+		x := load64(s, i)
+		b := byte(x)
+		if need := int(q.first[b]); need != 0 {
+			var lo, hi, capitals uint64
+			k := bits.TrailingZeros64(notLetters(x)&^0xff) >> 3
+			if k < 8 {
+				m := uint64(1)<<(8*uint(k)&63) - 1
+				lo, hi = x&m, uint64(k)<<40
+				capitals = ^x & m & q.upper[need&3]
+			} else {
+				y := load64(s, i+8)
+				k = bits.TrailingZeros64(notLetters(y)) >> 3
+				m := uint64(1)<<(8*uint(k)&63) - 1
+				lo, hi = x, y&m|uint64(k+8)<<40
+				capitals = ^x&q.upper[need&3] | ^y&m&q.upper[3]
+				k += 8
+			}
+			c := *(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i+k)) // i+k <= last+16 < len(s)
+			if k >= need && k <= maxShort && c < utf8.RuneSelf && capitals == 0 && c != q.stop {
+				// The table's length is a power of two: the index is in it.
+				slot := (*shortSlot)(unsafe.Add(base, shortHash(lo, hi)&mask*uint64(unsafe.Sizeof(shortSlot{}))))
+				e := atomic.LoadUint64(&slot.hi)
+				if slot.lo != lo || e&(keyMask|3<<stateBits) != hi|stateSingle<<stateBits {
+					return n, i, k
+				}
+				ids[n] = int32(e >> idShift & (1<<idBits - 1))
+				n++
+				i += k
+				continue
+			}
+		}
+		c := byte(x >> 8)
+		if (b|c) >= utf8.RuneSelf || q.single[b][c>>6]>>(c&63)&1 == 0 {
+			break
+		}
+		ids[n] = byteID[b]
+		n++
+		i++
 	}
-	up &^= 0xff
-	if !isLetterByte(b) {
-		up &^= 0xff00
-	}
-	if n > 8 {
-		up |= ^hi & (0x20 * ones) & (1<<(8*uint(n-8)&63) - 1)
-	}
-	return up == 0 && c != '\''
+	return n, i, 0
 }
 
 func isLetterByte(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
