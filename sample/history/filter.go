@@ -76,3 +76,11 @@ func (e *MixedError) Error() string {
 
 // Is makes every MixedError an ErrMixed.
 func (e *MixedError) Is(target error) bool { return target == ErrMixed }
+
+// takesSpans reports whether a segment with these spans can hold a chosen outcome.
+func (f *Filter) takesSpans(spans []span) bool {
+	return slices.ContainsFunc(spans, func(s span) bool {
+		return within(f.Runs, s.Run) && within(f.TrainStages, s.TrainStage) &&
+			s.MaxStep >= f.MinStep && (f.MaxStep == 0 || s.MinStep <= f.MaxStep)
+	})
+}

@@ -1,6 +1,9 @@
 package history
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // SuccessReward is the least reward of a rollout that counts as a success. Binary rewards are
 // counted exactly; a fractional one is rounded. Evidence counts (Summary.Alpha, Beta) use the
@@ -45,17 +48,12 @@ func (v *Visit) Mean() float64 {
 	return v.Sum / float64(v.Known)
 }
 
-// before reports whether v came before o in training.
-func (v *Visit) before(o *Visit) bool {
-	switch {
-	case v.Phase != o.Phase:
-		return v.Phase < o.Phase
-	case v.Step != o.Step:
-		return v.Step < o.Step
-	case v.Position != o.Position:
-		return v.Position < o.Position
-	}
-	return v.Sequence < o.Sequence
+// compareOrder orders visits as training did: phase, step, plan position, commit.
+func compareOrder(a, b Visit) int {
+	return cmp.Or(
+		cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Step, b.Step),
+		cmp.Compare(a.Position, b.Position), cmp.Compare(a.Sequence, b.Sequence),
+	)
 }
 
 // visitOf counts the rollouts of an outcome.

@@ -1,0 +1,3 @@
+package history
+
+const quarantineFolder = Folder + "/quarantine"
