@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -56,17 +57,17 @@ var columns = []column{
 			}
 		},
 	},
-	list(true, func(r *Rollout) parquet.Value { return number(r.Reward) }, func(r *Rollout, v parquet.Value) { r.Reward = Known(v.Float()) }),
-	list(false, func(r *Rollout) parquet.Value { return number(r.RuleReward) }, func(r *Rollout, v parquet.Value) { r.RuleReward = Known(v.Float()) }),
-	list(false, func(r *Rollout) parquet.Value { return number(r.JudgeReward) }, func(r *Rollout, v parquet.Value) { r.JudgeReward = Known(v.Float()) }),
-	list(false, func(r *Rollout) parquet.Value {
+	list(true, nil, func(r *Rollout) parquet.Value { return number(r.Reward) }, func(r *Rollout, v parquet.Value) { r.Reward = Known(v.Float()) }),
+	list(false, func(r Rollout) bool { return r.RuleReward.Known }, func(r *Rollout) parquet.Value { return number(r.RuleReward) }, func(r *Rollout, v parquet.Value) { r.RuleReward = Known(v.Float()) }),
+	list(false, func(r Rollout) bool { return r.JudgeReward.Known }, func(r *Rollout) parquet.Value { return number(r.JudgeReward) }, func(r *Rollout, v parquet.Value) { r.JudgeReward = Known(v.Float()) }),
+	list(false, func(r Rollout) bool { return r.ResponseLength != UnknownLength }, func(r *Rollout) parquet.Value {
 		if r.ResponseLength == UnknownLength {
 			return parquet.NullValue()
 		}
 		return parquet.Int32Value(r.ResponseLength)
 	}, func(r *Rollout, v parquet.Value) { r.ResponseLength = v.Int32() }),
-	list(false, func(r *Rollout) parquet.Value { return someText(r.StopReason) }, func(r *Rollout, v parquet.Value) { r.StopReason = string(v.ByteArray()) }),
-	list(false, func(r *Rollout) parquet.Value { return someText(r.Response) }, func(r *Rollout, v parquet.Value) { r.Response = string(v.ByteArray()) }),
+	list(false, func(r Rollout) bool { return r.StopReason != "" }, func(r *Rollout) parquet.Value { return someText(r.StopReason) }, func(r *Rollout, v parquet.Value) { r.StopReason = string(v.ByteArray()) }),
+	list(false, func(r Rollout) bool { return r.Response != "" }, func(r *Rollout) parquet.Value { return someText(r.Response) }, func(r *Rollout, v parquet.Value) { r.Response = string(v.ByteArray()) }),
 }
 
 func one(value func(*stored) parquet.Value) func([]parquet.Value, *stored) []parquet.Value {
@@ -80,22 +81,25 @@ func text(value func(*stored) string) func([]parquet.Value, *stored) []parquet.V
 }
 
 // list is a column with one element for each rollout. Where all are null the list is left
-// empty, unless it has to say how many rollouts there are.
-func list(always bool, value func(*Rollout) parquet.Value, set func(*Rollout, parquet.Value)) column {
+// empty (no rollout said anything), unless it always says how many rollouts there are.
+func list(always bool, said func(Rollout) bool, value func(*Rollout) parquet.Value, set func(*Rollout, parquet.Value)) column {
 	put := func(dst []parquet.Value, s *stored) []parquet.Value {
-		begin, any := len(dst), always
+		if !always && !slices.ContainsFunc(s.Rollouts, said) {
+			return append(dst, parquet.NullValue().Level(0, levelEmptyList, 0))
+		}
+		begin := len(dst)
 		for i := range s.Rollouts {
-			v, level := value(&s.Rollouts[i]), levelElement
+			dst = append(dst, value(&s.Rollouts[i]))
+		}
+		for i := begin; i < len(dst); i++ {
+			v := &dst[i]
+			v.SetRepetitionLevel(1)
+			v.SetDefinitionLevel(levelElement)
 			if v.IsNull() {
-				level = levelNullElement
-			} else {
-				any = true
+				v.SetDefinitionLevel(levelNullElement)
 			}
-			dst = append(dst, v.Level(min(i, 1), level, 0))
 		}
-		if !any {
-			dst = append(dst[:begin], parquet.NullValue().Level(0, levelEmptyList, 0))
-		}
+		dst[begin].SetRepetitionLevel(0)
 		return dst
 	}
 	get := func(s *stored, values []parquet.Value) {

@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/longctx/pipeline/dataset"
 )
 
@@ -172,53 +170,6 @@ func (c *compactor) copySegment(ctx context.Context, w *segmentWriter, seg segme
 			return err
 		}
 	}
-	return nil
-}
-
-// copyGroup copies the rows of a block.
-func (w *segmentWriter) copyGroup(from string, group parquet.RowGroup, size int64, b *block) error {
-	if w.group > 0 && w.group+size > rowGroupBytes {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
-	keep := make([]bool, group.NumRows())
-	for _, r := range b.rows {
-		keep[r] = true
-	}
-	for column := range columns {
-		w.values = w.values[:0]
-		var failed error
-		err := guard(from, func() error {
-			return eachRow(group, column, func(n int, values []parquet.Value) {
-				if !keep[n] || failed != nil {
-					return
-				}
-				for _, v := range values {
-					w.values = append(w.values, v.Clone())
-				}
-				if len(w.values) >= chunkRows {
-					_, failed = w.columns[column].WriteRowValues(w.values)
-					w.values = w.values[:0]
-				}
-			})
-		})
-		if err != nil {
-			return err
-		}
-		if failed == nil {
-			_, failed = w.columns[column].WriteRowValues(w.values)
-		}
-		if failed != nil {
-			return w.wrap(failed)
-		}
-	}
-	for i := range b.visits {
-		v := &b.visits[i]
-		w.count(v.Setting.Run, v.Setting.TrainStage, v.Step, v.Sequence)
-	}
-	w.group += size
-	w.total += size
 	return nil
 }
 

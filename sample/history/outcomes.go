@@ -74,7 +74,7 @@ func readRollouts(group parquet.RowGroup, b *block) ([]stored, error) {
 			if i := at[n]; i > 0 {
 				c.get(&rows[i-1], values)
 			}
-		})
+		}, func() {})
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +96,9 @@ func (v *Visit) outcome() *Outcome {
 	}
 }
 
-// eachRow hands out the values of one column row by row; they are valid during the call.
-func eachRow(group parquet.RowGroup, column int, yield func(row int, values []parquet.Value)) error {
+// eachRow hands out the values of one column row by row. They are valid until endPage has
+// been called.
+func eachRow(group parquet.RowGroup, column int, yield func(row int, values []parquet.Value), endPage func()) error {
 	buf := make([]parquet.Value, 1024)
 	var row []parquet.Value
 	n := 0
@@ -116,6 +117,7 @@ func eachRow(group parquet.RowGroup, column int, yield func(row int, values []pa
 			yield(n, row)
 			n++
 		}
+		endPage()
 		return err
 	})
 	if err == nil && int64(n) != group.NumRows() {

@@ -41,12 +41,19 @@ func newSegmentWriter(fsys dataset.FS, name string) (*segmentWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	pq := parquet.NewGenericWriter[row](file, schema,
+	options := []parquet.WriterOption{
+		schema,
 		parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
 		parquet.CreatedBy("pipeline", fmt.Sprint(FormatVersion), ""),
 		parquet.PageBufferSize(pageBytes),
-		parquet.SkipPageBounds("responses", "list", "element"),
-	)
+	}
+	// Bounds of hashes and rollouts help no reader, and cost a pass.
+	for _, c := range schema.Columns() {
+		if len(c) > 1 || c[0] == "sample_id" || c[0] == "content" {
+			options = append(options, parquet.SkipPageBounds(c...))
+		}
+	}
+	pq := parquet.NewGenericWriter[row](file, options...)
 	w := &segmentWriter{fsys: fsys, file: file, pq: pq, columns: pq.ColumnWriters(), spans: map[[2]string]*span{}}
 	w.segment.Path = name
 	return w, nil
