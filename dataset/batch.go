@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -132,7 +133,13 @@ func (bb *BatchBuilder) Append(s *Sample, p Place) {
 	bb.bytes += len(s.Question) + len(s.Context)
 }
 
+// largeText is from where on a builder makes room for just one text instead of doubling.
+const largeText = 512 << 10
+
 func appendText(b *array.StringBuilder, v string, nullable bool) {
+	if len(v) >= largeText {
+		b.ReserveData(len(v))
+	}
 	if nullable && v == "" {
 		b.AppendNull()
 		return
@@ -267,42 +274,100 @@ func Extend(rec arrow.Record, schema *arrow.Schema, more ...arrow.Array) arrow.R
 	return out
 }
 
-// A TokenBuilder collects what tokenize adds to a batch.
+// A TokenBuilder collects what tokenize adds to a batch. Ids are written straight into the
+// memory of the batch: a long prompt is never copied.
 type TokenBuilder struct {
-	prompt, response   *array.ListBuilder
-	promptV, responseV *array.Int32Builder
-	length, qc         *array.Int32Builder
+	prompt, response idList
+	qc               *array.Int32Builder
 }
 
 // NewTokenBuilder returns an empty builder.
 func NewTokenBuilder() *TokenBuilder {
-	newList := func() (*array.ListBuilder, *array.Int32Builder) {
-		l := array.NewListBuilderWithField(memory.DefaultAllocator, tokenFields[0].Type.(*arrow.ListType).ElemField())
-		return l, l.ValueBuilder().(*array.Int32Builder)
+	return &TokenBuilder{qc: array.NewInt32Builder(memory.DefaultAllocator)}
+}
+
+// AppendPrompt adds the prompt ids of the next sample: encode appends them to its argument,
+// which has room for about as many as are expected.
+func (b *TokenBuilder) AppendPrompt(expected int, encode func(dst []int32) []int32) {
+	b.prompt.ids = encode(slices.Grow(b.prompt.ids, expected))
+	b.prompt.end(true)
+}
+
+// AppendRest completes the sample: response ids, nil for none, and the tokens of question
+// and context alone, 0 for unknown.
+func (b *TokenBuilder) AppendRest(response []int32, questionContextLength int32) {
+	b.response.ids = append(b.response.ids, response...)
+	b.response.end(response != nil)
+	if questionContextLength == 0 {
+		b.qc.AppendNull()
+	} else {
+		b.qc.Append(questionContextLength)
 	}
-	b := &TokenBuilder{length: array.NewInt32Builder(memory.DefaultAllocator), qc: array.NewInt32Builder(memory.DefaultAllocator)}
-	b.prompt, b.promptV = newList()
-	b.response, b.responseV = newList()
-	return b
 }
 
 // Append adds the tokens of one sample; they are copied.
 func (b *TokenBuilder) Append(t Tokens) {
-	b.prompt.Append(true)
-	b.promptV.AppendValues(t.Prompt, nil)
-	b.length.Append(int32(len(t.Prompt)))
-	b.response.Append(t.Response != nil)
-	b.responseV.AppendValues(t.Response, nil)
-	if t.QuestionContextLength == 0 {
-		b.qc.AppendNull()
-	} else {
-		b.qc.Append(t.QuestionContextLength)
-	}
+	b.AppendPrompt(len(t.Prompt), func(dst []int32) []int32 { return append(dst, t.Prompt...) })
+	b.AppendRest(t.Response, t.QuestionContextLength)
 }
 
 // Columns returns the columns of tokenFields and starts anew.
 func (b *TokenBuilder) Columns() []arrow.Array {
-	return []arrow.Array{b.prompt.NewArray(), b.length.NewArray(), b.response.NewArray(), b.qc.NewArray()}
+	lengths := b.prompt.lengths()
+	return []arrow.Array{b.prompt.array(), lengths, b.response.array(), b.qc.NewArray()}
+}
+
+// Release frees the builder's memory.
+func (b *TokenBuilder) Release() { b.qc.Release() }
+
+// An idList is a list column of ids in the making.
+type idList struct {
+	ids   []int32
+	ends  []int32 // ends[i] is where row i ends in ids
+	valid []byte  // bitmap
+	nulls int
+}
+
+func (l *idList) end(valid bool) {
+	i := len(l.ends)
+	if i%8 == 0 {
+		l.valid = append(l.valid, 0)
+	}
+	if valid {
+		l.valid[i/8] |= 1 << (i % 8)
+	} else {
+		l.nulls++
+	}
+	l.ends = append(l.ends, int32(len(l.ids)))
+}
+
+func (l *idList) lengths() arrow.Array {
+	n := make([]int32, len(l.ends))
+	from := int32(0)
+	for i, to := range l.ends {
+		n[i], from = to-from, to
+	}
+	return int32Array(n)
+}
+
+// array wraps the collected memory as an Arrow list and starts anew.
+func (l *idList) array() arrow.Array {
+	n := len(l.ends)
+	values := int32Array(l.ids)
+	defer values.Release()
+	offsets := append(make([]int32, 1, n+1), l.ends...)
+	data := array.NewData(tokenFields[0].Type, n,
+		[]*memory.Buffer{memory.NewBufferBytes(l.valid), memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(offsets))},
+		[]arrow.ArrayData{values.Data()}, l.nulls, 0)
+	defer data.Release()
+	*l = idList{}
+	return array.NewListData(data)
+}
+
+func int32Array(v []int32) *array.Int32 {
+	data := array.NewData(arrow.PrimitiveTypes.Int32, len(v), []*memory.Buffer{nil, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(v))}, nil, 0, 0)
+	defer data.Release()
+	return array.NewInt32Data(data)
 }
 
 // WithNotes returns the batch with other notes. The caller releases both batches.
@@ -317,11 +382,4 @@ func WithNotes(rec arrow.Record, notes []Notes) arrow.Record {
 	cols[colNotes] = b.NewArray()
 	defer cols[colNotes].Release()
 	return array.NewRecord(rec.Schema(), cols, rec.NumRows())
-}
-
-// Release frees the builder's memory.
-func (b *TokenBuilder) Release() {
-	for _, r := range []array.Builder{b.prompt, b.response, b.length, b.qc} {
-		r.Release()
-	}
 }

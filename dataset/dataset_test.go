@@ -170,7 +170,9 @@ func TestFilteringEqualsNeverWriting(t *testing.T) {
 
 func TestTheHashIsOfContentAlone(t *testing.T) {
 	base := dataset.Sample{Question: "q", Answers: []string{"a", "b"}}
-	id := func(s dataset.Sample, context string) string { return dataset.HashSample(&s, dataset.HashContext(context)) }
+	id := func(s dataset.Sample, context string) string {
+		return dataset.HashSample(&s, dataset.HashContext(context))
+	}
 	same := base
 	same.Source, same.SourceID, same.DataSource, same.Meta, same.ID = "s", "i", "d", "{}", "x"
 	if id(base, "c") != id(same, "c") {

@@ -85,6 +85,9 @@ func newWriter[R record](fsys FS, name string, convert func(Batch, int) R) (*wri
 	pq := parquet.NewGenericWriter[R](file,
 		parquet.Compression(codec),
 		parquet.CreatedBy("pipeline", fmt.Sprint(FormatVersion), ""),
+		parquet.DefaultEncoding(&parquet.Plain),
+		// Statistics in page headers hold whole values: every document would stand there four times.
+		parquet.DataPageStatistics(false),
 		// Bounds of text and ids help no reader and cost a pass over the largest columns.
 		parquet.SkipPageBounds("context"), parquet.SkipPageBounds("question"),
 		parquet.SkipPageBounds("prompt_tokens", "list", "element"), parquet.SkipPageBounds("response_tokens", "list", "element"),

@@ -21,11 +21,15 @@ func (s *Stage) Prompt(question, context, messages string) (template.Prompt, err
 	return s.renderer.RenderChat(turns)
 }
 
-// encode returns the tokens of row i. The prompt's ids are in scratch, which it returns grown.
-func (s *Stage) encode(v dataset.Batch, i int, scratch []int32) (dataset.Tokens, []int32, error) {
+// bytesPerToken is about how many bytes of text a token takes, to make room for ids.
+const bytesPerToken = 4
+
+// encode adds the tokens of row i. A prompt that cannot be rendered has none, and an error.
+func (s *Stage) encode(v dataset.Batch, i int, tokens *dataset.TokenBuilder) error {
 	p, err := s.Prompt(v.Question(i), v.Context(i), v.Messages(i))
 	if err != nil {
-		return dataset.Tokens{}, scratch, err
+		tokens.Append(dataset.Tokens{})
+		return err
 	}
 	// Inside a chat template nothing is added, as in transformers: the template has written
 	// its own BOS if the model wants one.
@@ -33,20 +37,31 @@ func (s *Stage) encode(v dataset.Batch, i int, scratch []int32) (dataset.Tokens,
 	if s.options.SpecialTokens == SpecialText {
 		o.Plain = plainSpans(p.Spans)
 	}
-	scratch = s.tok.AppendEncode(scratch, p.Text, o)
-	t := dataset.Tokens{Prompt: scratch}
-	if r := v.Response(i); r != "" {
-		// The response is what the policy shall write, so its special tokens are meant.
-		t.Response = s.tok.Encode(r, bpe.Options{})
-		if s.eos >= 0 {
-			t.Response = append(t.Response, s.eos)
-		}
+	tokens.AppendPrompt(len(p.Text)/bytesPerToken, func(dst []int32) []int32 { return s.tok.AppendEncode(dst, p.Text, o) })
+	tokens.AppendRest(s.response(v.Response(i)), s.questionContextLength(v, i))
+	return nil
+}
+
+// response returns the ids of a response and of the token that ends it. The response is what
+// the policy shall write, so its special tokens are meant.
+func (s *Stage) response(text string) []int32 {
+	if text == "" {
+		return nil
 	}
-	if s.options.CountQuestionContext {
-		t.QuestionContextLength = int32(s.tok.Count(template.Strip(v.Question(i)), bpe.Options{NoSpecial: true}) +
-			s.tok.Count(template.Strip(v.Context(i)), bpe.Options{NoSpecial: true}))
+	ids := s.tok.Encode(text, bpe.Options{})
+	if s.eos >= 0 {
+		ids = append(ids, s.eos)
 	}
-	return t, scratch, nil
+	return ids
+}
+
+// questionContextLength is the paper's |x| + |c|, where it is asked for.
+func (s *Stage) questionContextLength(v dataset.Batch, i int) int32 {
+	if !s.options.CountQuestionContext {
+		return 0
+	}
+	plain := bpe.Options{NoSpecial: true}
+	return int32(s.tok.Count(template.Strip(v.Question(i)), plain) + s.tok.Count(template.Strip(v.Context(i)), plain))
 }
 
 func plainSpans(spans []template.Span) []bpe.Span {

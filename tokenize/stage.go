@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -21,7 +20,6 @@ type Stage struct {
 	renderer *template.Renderer
 	chatText string // source of a chat template that was given as a file
 	eos      int32  // ends a response; -1 where the tokenizer does not say which it is
-	ids      sync.Pool
 }
 
 // New loads tokenizer and templates.
@@ -42,7 +40,6 @@ func New(o Options) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{options: o, tok: tok, renderer: template.NewRenderer(prompt, chat), chatText: chatText}
-	s.ids.New = func() any { return new([]int32) }
 	s.eos, err = endOfResponse(o.Tokenizer, tok)
 	return s, err
 }
@@ -124,8 +121,6 @@ func (s *Stage) Apply(rec arrow.Record) (arrow.Record, map[int]dataset.Reject, e
 	v := dataset.ViewBatch(rec)
 	tokens := dataset.NewTokenBuilder()
 	defer tokens.Release()
-	scratch := s.ids.Get().(*[]int32)
-	defer s.ids.Put(scratch)
 	refused := map[int]dataset.Reject{}
 	notes := make([]dataset.Notes, v.Rows())
 	for i := range v.Rows() {
@@ -133,13 +128,9 @@ func (s *Stage) Apply(rec arrow.Record) (arrow.Record, map[int]dataset.Reject, e
 		if s.forges(v, i) {
 			notes[i] |= dataset.NoteSpecial
 		}
-		t, ids, err := s.encode(v, i, (*scratch)[:0])
-		*scratch = ids
-		if err != nil {
+		if err := s.encode(v, i, tokens); err != nil {
 			refused[i] = refuse(v, i, err)
-			t = dataset.Tokens{}
 		}
-		tokens.Append(t)
 	}
 	out := dataset.Extend(rec, dataset.TokenizeSchema, tokens.Columns()...)
 	defer out.Release()
