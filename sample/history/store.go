@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -157,42 +156,4 @@ func (s *Store) install(m *manifest) error {
 	}
 	s.m = m
 	return nil
-}
-
-// Resume takes back the outcomes that were recorded at or past a cursor: the run that wrote
-// them was cut off, and goes on from the cursor. They stay in earlier snapshots. It returns
-// when that is durable; where nothing is at or past the cursor it does nothing.
-func (s *Store) Resume(ctx context.Context, c Cursor) (superseded int64, err error) {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	if err := s.ready(); err != nil {
-		return 0, err
-	}
-	if superseded, err = s.past(ctx, c); err != nil || superseded == 0 {
-		return 0, err
-	}
-	m := s.m.clone()
-	m.commit(c)
-	m.Superseded = append(m.Superseded, supersession{m.Sequence, c})
-	if err := s.install(m); err != nil {
-		return 0, err
-	}
-	s.index, s.loaded = newIndex(), map[string]bool{}
-	return superseded, nil
-}
-
-// past counts the visible outcomes at or past a cursor.
-func (s *Store) past(ctx context.Context, c Cursor) (n int64, err error) {
-	f := Filter{Runs: []string{c.Run}, TrainStages: []string{c.TrainStage}, MinStep: c.Step}
-	for visits, err := range newSnapshot(s.fsys, s.m, s.m.Snapshot, s.m.Sequence).Visits(ctx, f) {
-		if err != nil {
-			return 0, err
-		}
-		for i := range visits {
-			if c.past(visits[i].Step, visits[i].Position) {
-				n++
-			}
-		}
-	}
-	return n, nil
 }

@@ -16,6 +16,7 @@ type Transaction struct {
 	rows     []stored
 	scratch  []byte
 	broken   error
+	changed  bool // beside the segments
 }
 
 // Begin starts a transaction: Commit or Abort ends it.
@@ -147,7 +148,7 @@ func (t *Transaction) abort() {
 		t.w.abort()
 		t.w = nil
 	}
-	if t.overlay != nil {
+	if t.overlay != nil || t.changed {
 		t.s.fail() // the index may know outcomes that are not there, and segments may lie about
 	}
 }
@@ -161,15 +162,17 @@ func (t *Transaction) commit() (string, error) {
 		return "", t.broken
 	}
 	s := t.s
-	if len(t.segments) == 0 {
+	if len(t.segments) == 0 && !t.changed {
 		return s.m.Snapshot, nil
+	}
+	m := t.next
+	if len(t.segments) > 0 {
+		m.commit(t.segments)
 	}
 	if err := s.fsys.SyncDir(Folder); err != nil {
 		t.abort()
 		return "", fmt.Errorf("history: %w", err)
 	}
-	m := t.next
-	m.commit(t.segments)
 	for _, seg := range t.segments {
 		m.Segments = append(m.Segments, seg)
 		s.loaded[seg.Path] = true
@@ -196,7 +199,7 @@ func (t *Transaction) load(ctx context.Context, outcomes []Outcome) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	snap := newSnapshot(s.fsys, s.m, s.m.Snapshot, s.m.Sequence)
+	snap := newSnapshot(s.fsys, t.next, t.next.Snapshot, t.next.Sequence)
 	err := snap.scan(ctx, new(Filter), want{content: true}, missing, func(b *block) bool {
 		var last *Setting
 		var stage uint64

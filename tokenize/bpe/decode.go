@@ -12,7 +12,8 @@ type DecodeOptions struct {
 }
 
 // Decode returns the text of the ids. Where they end or begin inside a character, U+FFFD stands for the rest of it, as in the
-// reference. An id that no token has is an error.
+// reference. An added token gives its content; the reference reads that in the alphabet of bytes if it can, which damages
+// contents with letters such as é. An id that no token has is an error.
 func (t *Tokenizer) Decode(ids []int32, o DecodeOptions) (string, error) {
 	b, err := t.AppendDecode(make([]byte, 0, 4*len(ids)), ids, o)
 	if err != nil {

@@ -9,6 +9,7 @@ type merger struct {
 	bytes  []uint32   // the rank at which the bytes a, b join: bytes[a<<8|b]
 	pairs  []uint64   // the rank at which any two tokens join: left id (20 bits) | right id (20) | rank+1 (24); 0 is empty
 	result []int32    // the token that the merge of each rank gives; nil: the rank itself
+	maybe  []uint64   // a bit for each hash that some pair has: most neighbours join at no rank, and this is small enough to stay close
 	used   int
 }
 
@@ -18,6 +19,7 @@ const (
 	pairIDBits = 20
 	rankBits   = 24
 	rankMask   = 1<<rankBits - 1
+	maybeBits  = 1 << 20
 )
 
 func newMerger(n int) *merger {
@@ -75,6 +77,13 @@ func (m *merger) grow() {
 
 // finish fills the table of byte pairs, once all tokens and merges are known.
 func (m *merger) finish() {
+	m.maybe = make([]uint64, maybeBits/64)
+	for _, p := range m.pairs {
+		if p != 0 {
+			h := pairHash(p&^rankMask) >> 32
+			m.maybe[h%maybeBits/64] |= 1 << (h % 64)
+		}
+	}
 	for a, left := range m.byteID {
 		for b, right := range m.byteID {
 			if left >= 0 && right >= 0 {
@@ -89,7 +98,11 @@ func (m *merger) pair(left, right int32) uint32 {
 	key := pairKey(left, right)
 	pairs := m.pairs
 	mask := uint64(len(pairs) - 1)
-	for i := pairHash(key) & mask; ; i = (i + 1) & mask {
+	hash := pairHash(key)
+	if h := hash >> 32; m.maybe[h%maybeBits/64]>>(h%64)&1 == 0 {
+		return notJoined
+	}
+	for i := hash & mask; ; i = (i + 1) & mask {
 		p := pairs[i&uint64(len(pairs)-1)]
 		if p&^rankMask == key && p != 0 {
 			return uint32(p&rankMask) - 1

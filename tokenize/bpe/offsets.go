@@ -43,7 +43,11 @@ func (f *offsets) addTokens(e *encoder, ids []int32, s string, from, prefixed, b
 		for at.End < len(s) && !utf8.RuneStart(s[at.End]) {
 			at.End++
 		}
-		at = Span{max(at.Start, prefixed) + from, max(at.End, prefixed) + from}
+		if at.End <= prefixed { // the space put before the text goes with its first character, as in the reference
+			_, n := utf8.DecodeRuneInString(s[prefixed:])
+			at.End = prefixed + n
+		}
+		at = Span{max(at.Start, prefixed) + from, at.End + from}
 		f.add(e.original(at, base, edits))
 	}
 }

@@ -53,7 +53,7 @@ const DefaultMaxMemory = 384 << 20
 
 // Progress counts what a running build has done; it may be read at any time.
 type Progress struct {
-	BytesTotal, BytesDone   atomic.Int64 // of the inputs
+	BytesTotal, BytesDone   atomic.Int64 // of the splits that this run has to do
 	SplitsTotal, SplitsDone atomic.Int64
 	Samples, Tokens, Drops  atomic.Int64
 	Resumed                 atomic.Int64 // splits that an earlier run had finished

@@ -79,12 +79,12 @@ func begin(ctx context.Context, o Options, create bool) (*build, error) {
 		b.done[i] = b.isDone(i)
 	}
 	b.Progress.SplitsTotal.Store(int64(len(b.done)))
-	for i := range b.plan.Splits {
-		b.Progress.BytesTotal.Add(b.plan.sizes[i])
-		if b.done[i] {
-			b.Progress.BytesDone.Add(b.plan.sizes[i])
+	for i, done := range b.done {
+		if done {
 			b.Progress.SplitsDone.Add(1)
 			b.Progress.Resumed.Add(1)
+		} else {
+			b.Progress.BytesTotal.Add(b.plan.sizes[i])
 		}
 	}
 	return b, nil

@@ -82,7 +82,7 @@ func bar(w io.Writer) (show func(*build.Progress, time.Duration), finish func())
 		progressbar.OptionThrottle(0),
 		progressbar.OptionEnableColorCodes(Color(w)),
 		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetTheme(progressbar.ThemeUnicode),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerHead: "█", SaucerPadding: "░", BarStart: "│", BarEnd: "│"}),
 	)
 	return func(p *build.Progress, elapsed time.Duration) {
 			total := p.BytesTotal.Load()
