@@ -73,21 +73,19 @@ func (t *Tokenizer) NewStream(o DecodeOptions) *Stream { return &Stream{t: t, o:
 
 // Next returns the text that is complete with this token, which may be empty.
 func (s *Stream) Next(id int32) (string, error) {
-	if s.some && s.t.words != nil {
-		s.wait = append(s.wait, ' ')
-	}
-	before := len(s.wait)
 	b, ok := s.t.appendToken(s.wait, id, s.o)
 	if !ok {
 		return "", fmt.Errorf("bpe: decode: no token has the id %d (%s has %d)", id, s.t.name, s.t.VocabSize())
 	}
-	s.wait = b
-	if s.t.words != nil && len(b) > 0 {
-		s.some = s.some || len(b) > before
-	}
 	n := complete(b)
 	text, _ := validUTF8(string(b[:n]))
 	s.wait = append(b[:0], b[n:]...)
+	if s.t.words != nil && text != "" {
+		if s.some {
+			text = " " + text
+		}
+		s.some = true
+	}
 	return text, nil
 }
 
