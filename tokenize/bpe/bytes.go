@@ -45,17 +45,6 @@ func skipASCII(s string) int {
 	return i
 }
 
-// isASCII is skipASCII(s) == len(s), 32 bytes at a time.
-func isASCII(s string) bool {
-	i := 0
-	for ; i+32 <= len(s); i += 32 {
-		if (load64(s, i)|load64(s, i+8)|load64(s, i+16)|load64(s, i+24))&highs != 0 {
-			return false
-		}
-	}
-	return skipASCII(s[i:]) == len(s)-i
-}
-
 // unsafeString is string(b) without the copy: b must not change as long as the string is used.
 func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 

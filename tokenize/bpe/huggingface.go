@@ -133,7 +133,7 @@ func decode(path string, data jsontext.Value, v any) error {
 		} else if inner != "" {
 			path += "." + inner
 		}
-		return wrong(path, "want %s, not %s %s", semantic.GoType, kindName(semantic.JSONKind), short(semantic.JSONValue))
+		return wrong(path, "want %s, not %s", semantic.GoType, strings.TrimSpace(kindName(semantic.JSONKind)+" "+short(semantic.JSONValue)))
 	}
 	return err
 }

@@ -235,11 +235,11 @@ func (p deepseek) next(s string, i int) int {
 	c2, n2 := t.at(s, i+n)
 	switch {
 	case c == clsPunct:
-		return newlines(s, t.run(s, i+n, 1<<clsPunct))
+		return t.run(s, t.run(s, i+n, 1<<clsPunct), 1<<clsNewline) // of the same part: there are none behind Japanese punctuation
 	case c != clsNewline && in(c2, setLetterMark):
 		return t.run(s, i+n+n2, setLetterMark)
 	case s[i] == ' ' && c2 == clsPunct:
-		return newlines(s, t.run(s, i+n+n2, 1<<clsPunct))
+		return t.run(s, t.run(s, i+n+n2, 1<<clsPunct), 1<<clsNewline)
 	case in(c, setSpace):
 		return t.blankLines(s, i)
 	}

@@ -27,7 +27,7 @@ CASES = ["", " ", "a", "hello world", " hello  world  ", "don't DON'T we'll WE'L
          "end \n", "end\n\n ", "tabs\t\tthere", "a\u00a0b\u3000c", "camelCaseHTMLParser iPhone's X'S", "中文，没有空格。テスト・ケースと゛", "e\u0301 é s\u0323\u0307 \u0958 가\u11a8 \u1100\u1161\u11a8",
          "\u0301 lone mark", "👨‍👩‍👧 👍🏽 🇩🇪", "२३४ ٣٤ ²½ Ⅷ 𝟙", "//// --- ...\n...", "\u200b\u200babc \x00\x01", "\u1c89\ua7cb new letters", "a<|im_end|>b <|im_start|> c",
          "<|endoftext|><|endoftext|> x", "  <mask>  <mask> y", "a [LEFT] b [RIGHT]  c", "[WORD] x[WORD] [WORD]y", "cafe\u0301 café hello xhello hello_", "<|begin_of_text|>hi<|eot_id|>",
-         "<｜User｜>why？<think>\nbecause</think>", "don't", "The numbers must be those that the model was trained with. " * 3]
+         "<｜User｜>why？<think>\nbecause</think>", "カ・\n  \n ", "don't", "The numbers must be those that the model was trained with. " * 3]
 
 
 def trained():

@@ -54,7 +54,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		}
 		ids = t.AppendEncode(ids[:0], string(text), o)
 		if got := t.Count(string(text), o); got != len(ids) {
-			return fmt.Errorf("Count says %d, Encode gives %d ids: %q", got, len(ids), text)
+			return fmt.Errorf("bpe.Count says %d, Encode gives %d ids: %q", got, len(ids), text)
 		}
 		reply = binary.LittleEndian.AppendUint32(reply[:0], uint32(len(ids)))
 		for _, id := range ids {
