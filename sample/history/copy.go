@@ -10,7 +10,7 @@ func (w *segmentWriter) copyGroup(from string, group parquet.RowGroup, size int6
 	whole := len(b.visits) == int(group.NumRows()) && size >= copyBytes
 	if w.group > 0 && (whole || w.group+size > rowGroupBytes) {
 		if err := w.flush(); err != nil {
-			return err
+			return w.wrap(err)
 		}
 	}
 	var err error

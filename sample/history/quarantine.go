@@ -1,3 +1,4 @@
 package history
 
-const quarantineFolder = Folder + "/quarantine"
+// QuarantineFolder holds reward records that could not be used, as lines of dataset.Reject.
+const QuarantineFolder = Folder + "/quarantine"

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -22,25 +23,16 @@ const (
 
 func segmentName(number int64) string { return fmt.Sprintf("%s/segment-%08d.parquet", Folder, number) }
 
-// A segmentWriter writes one segment aside.
-type segmentWriter struct {
-	fsys    dataset.FS
-	file    *dataset.HashedFile
+// A rowWriter writes outcomes as Parquet.
+type rowWriter struct {
 	pq      *parquet.GenericWriter[row]
 	columns []*parquet.ColumnWriter
 	values  []parquet.Value
 	group   int64 // about the bytes in the open row group
 	total   int64
-	segment segment
-	spans   map[[2]string]*span
-	span    *span // of the last row
 }
 
-func newSegmentWriter(fsys dataset.FS, name string) (*segmentWriter, error) {
-	file, err := dataset.CreateHashed(fsys, name+".tmp")
-	if err != nil {
-		return nil, err
-	}
+func newRowWriter(out io.Writer) *rowWriter {
 	options := []parquet.WriterOption{
 		schema,
 		parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
@@ -53,14 +45,12 @@ func newSegmentWriter(fsys dataset.FS, name string) (*segmentWriter, error) {
 			options = append(options, parquet.SkipPageBounds(c...))
 		}
 	}
-	pq := parquet.NewGenericWriter[row](file, options...)
-	w := &segmentWriter{fsys: fsys, file: file, pq: pq, columns: pq.ColumnWriters(), spans: map[[2]string]*span{}}
-	w.segment.Path = name
-	return w, nil
+	pq := parquet.NewGenericWriter[row](out, options...)
+	return &rowWriter{pq: pq, columns: pq.ColumnWriters()}
 }
 
-// add writes rows, all of commits that are not before those already written.
-func (w *segmentWriter) add(rows []stored) error {
+// write writes rows.
+func (w *rowWriter) write(rows []stored) error {
 	for len(rows) > 0 {
 		n, size := chunk(rows)
 		if w.group > 0 && w.group+size > rowGroupBytes {
@@ -74,18 +64,19 @@ func (w *segmentWriter) add(rows []stored) error {
 				w.values = c.put(w.values, &rows[j])
 			}
 			if _, err := w.columns[i].WriteRowValues(w.values); err != nil {
-				return w.wrap(err)
+				return err
 			}
-		}
-		for i := range rows[:n] {
-			r := &rows[i]
-			w.count(r.Run, r.TrainStage, r.Step, r.visit.Sequence)
 		}
 		w.group += size
 		w.total += size
 		rows = rows[n:]
 	}
 	return nil
+}
+
+func (w *rowWriter) flush() error {
+	w.group = 0
+	return w.pq.Flush()
 }
 
 // chunk returns how many of the rows are written at once, and about their bytes.
@@ -101,9 +92,36 @@ func chunk(rows []stored) (n int, size int64) {
 	return n, size
 }
 
-func (w *segmentWriter) flush() error {
-	w.group = 0
-	return w.wrap(w.pq.Flush())
+// A segmentWriter writes one segment aside.
+type segmentWriter struct {
+	*rowWriter
+	fsys    dataset.FS
+	file    *dataset.HashedFile
+	segment segment
+	spans   map[[2]string]*span
+	span    *span // of the last row
+}
+
+func newSegmentWriter(fsys dataset.FS, name string) (*segmentWriter, error) {
+	file, err := dataset.CreateHashed(fsys, name+".tmp")
+	if err != nil {
+		return nil, err
+	}
+	w := &segmentWriter{rowWriter: newRowWriter(file), fsys: fsys, file: file, spans: map[[2]string]*span{}}
+	w.segment.Path = name
+	return w, nil
+}
+
+// add writes rows, all of commits that are not before those already written.
+func (w *segmentWriter) add(rows []stored) error {
+	if err := w.write(rows); err != nil {
+		return w.wrap(err)
+	}
+	for i := range rows {
+		r := &rows[i]
+		w.count(r.Run, r.TrainStage, r.Step, r.visit.Sequence)
+	}
+	return nil
 }
 
 // count adds one row to the segment's account.

@@ -110,7 +110,7 @@ func (s *Store) recover() error {
 // sweep removes what an interrupted writer left behind.
 func sweep(fsys dataset.FS, m *manifest) error {
 	named := m.names()
-	for _, dir := range []string{Folder, quarantineFolder} {
+	for _, dir := range []string{Folder, QuarantineFolder} {
 		entries, err := fs.ReadDir(fsys, dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
