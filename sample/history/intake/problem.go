@@ -23,12 +23,11 @@ const (
 type problem struct {
 	reason dataset.Reason
 	detail string
+	fatal  error // the import cannot go on
 }
 
-func (p *problem) Error() string { return string(p.reason) + ": " + p.detail }
-
 func bad(reason dataset.Reason, format string, args ...any) *problem {
-	return &problem{reason, fmt.Sprintf(format, args...)}
+	return &problem{reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
 // excerptRunes is how much of a bad record quarantine shows.

@@ -183,6 +183,9 @@ func (i *importer) file(ctx context.Context, n int) error {
 		if p == nil {
 			p = reader.record(v, place{n, l.number, l.offset})
 		}
+		if p != nil && p.fatal != nil {
+			return p.fatal
+		}
 		if p != nil {
 			if err := i.reject(name, l, v, p); err != nil {
 				return err

@@ -13,9 +13,10 @@ import (
 
 // Samples finds the samples of a dataset by what reward files call them.
 type Samples struct {
-	ids      map[history.SampleID]struct{}
-	bySource map[string]match
-	byPrompt map[promptHash]match
+	ids         map[history.SampleID]struct{}
+	bySource    map[string]match
+	byPrompt    map[promptHash]match // nil: not loaded yet
+	loadPrompts func() error         // nil: prompts cannot be decoded
 }
 
 // A match is the sample that has a name, and whether others have it too.
@@ -34,19 +35,24 @@ func hashPrompt(text string) promptHash {
 
 // LoadSamples reads the ids of a dataset's samples. decode, where it is not nil, returns the
 // text of a prompt's tokens as a trainer's dump has it (special tokens skipped): then samples
-// can be found by their prompts too, which are kept as hashes.
+// can be found by their prompts too. That decodes the whole dataset, when it is first needed;
+// prompts are kept as hashes of 16 bytes.
 func LoadSamples(ctx context.Context, fsys fs.FS, m *dataset.Manifest, decode func(tokens []int32) (string, error)) (*Samples, error) {
 	s := &Samples{ids: map[history.SampleID]struct{}{}, bySource: map[string]match{}}
-	if decode != nil {
-		s.byPrompt = map[promptHash]match{}
-	}
 	for _, shard := range m.Shards {
-		err := s.loadIDs(ctx, fsys, shard)
-		if err == nil && decode != nil {
-			err = s.loadPrompts(ctx, fsys, shard, decode)
-		}
-		if err != nil {
+		if err := s.loadIDs(ctx, fsys, shard); err != nil {
 			return nil, fmt.Errorf("join: %w", err)
+		}
+	}
+	if decode != nil {
+		s.loadPrompts = func() error {
+			s.byPrompt = map[promptHash]match{}
+			for _, shard := range m.Shards {
+				if err := s.loadShard(ctx, fsys, shard, decode); err != nil {
+					return fmt.Errorf("join: %w", err)
+				}
+			}
+			return nil
 		}
 	}
 	return s, nil
@@ -79,7 +85,7 @@ func (s *Samples) loadIDs(ctx context.Context, fsys fs.FS, shard dataset.Shard) 
 	return nil
 }
 
-func (s *Samples) loadPrompts(ctx context.Context, fsys fs.FS, shard dataset.Shard, decode func([]int32) (string, error)) error {
+func (s *Samples) loadShard(ctx context.Context, fsys fs.FS, shard dataset.Shard, decode func([]int32) (string, error)) error {
 	type row struct {
 		SampleID     string  `parquet:"sample_id"`
 		PromptTokens []int32 `parquet:"prompt_tokens,list"`
@@ -137,6 +143,11 @@ func (s *Samples) bySourceID(text string) (history.SampleID, *problem) {
 
 // byPromptText finds a sample by its decoded prompt, which must be unique.
 func (s *Samples) byPromptText(text string) (history.SampleID, *problem) {
+	if s.byPrompt == nil && s.loadPrompts != nil {
+		if err := s.loadPrompts(); err != nil {
+			return history.SampleID{}, &problem{fatal: err}
+		}
+	}
 	m, ok := s.byPrompt[hashPrompt(text)]
 	switch {
 	case s.byPrompt == nil:
