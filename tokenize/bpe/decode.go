@@ -45,10 +45,11 @@ func (t *Tokenizer) appendToken(dst []byte, id int32, o DecodeOptions) (_ []byte
 		}
 	}
 	b := t.vocab.bytes(id)
-	if len(b) > 0 {
+	ok = uint(id) < uint(t.vocab.size()) && (len(b) > 0 || t.kind != KindTiktoken) // rank files may have holes
+	if ok {
 		dst = t.separate(dst)
 	}
-	return append(dst, b...), len(b) > 0
+	return append(dst, b...), ok
 }
 
 // separate puts a space between the words of a WordLevel tokenizer, which knows no decoder.

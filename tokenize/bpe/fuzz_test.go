@@ -3,6 +3,7 @@ package bpe_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/longctx/pipeline/tokenize/bpe"
 )
@@ -65,7 +66,7 @@ func rustLossy(s string) string {
 	return text
 }
 
-// FuzzParse: no file makes Parse panic, and what it accepts can encode.
+// FuzzParse: no file makes Parse panic or hang, and what it accepts can encode.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel"},"added_tokens":[{"id":3,"content":"<s>"}]}`,
@@ -73,13 +74,15 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add("qwen.tiktoken", []byte(seed))
 	}
+	f.Add("x", []byte(`{"model":{"type":"WordLevel","vocab":{"":0},"unk_token":""}}`))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		defer time.AfterFunc(time.Minute, func() { panic("stuck: " + name + " " + string(data)) }).Stop()
 		tok, err := bpe.Parse(name, data)
 		if err != nil {
 			return
 		}
-		ids := tok.Encode("a ab <s> é 12", bpe.Options{AddSpecial: true})
-		if _, err := tok.Decode(ids, bpe.DecodeOptions{}); err != nil && len(tok.AddedTokens()) == 0 && tok.Kind() != bpe.KindHuggingFace {
+		ids := tok.Encode("a ab <s> é 12", bpe.Options{}) // a template may name ids that no token has
+		if _, err := tok.Decode(ids, bpe.DecodeOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
