@@ -8,7 +8,8 @@ type merger struct {
 	byteID [256]int32 // the token of each byte, -1 for none: such a byte is left out, as the reference does
 	bytes  []uint32   // the rank at which the bytes a, b join: bytes[a<<8|b]
 	pairs  []uint64   // the rank at which any two tokens join: left id (20 bits) | right id (20) | rank+1 (24); 0 is empty
-	result []int32    // the token that the merge of each rank gives; nil: the rank itself
+	result []int32    // the token that the merge of each rank gives; nil: rank + first
+	first  int32
 	maybe  []uint64   // a bit for each hash that some pair has: most neighbours join at no rank, and this is small enough to stay close
 	used   int
 }
@@ -77,6 +78,7 @@ func (m *merger) grow() {
 
 // finish fills the table of byte pairs, once all tokens and merges are known.
 func (m *merger) finish() {
+	m.plainResults()
 	m.maybe = make([]uint64, maybeBits/64)
 	for _, p := range m.pairs {
 		if p != 0 {
@@ -91,6 +93,21 @@ func (m *merger) finish() {
 			}
 		}
 	}
+}
+
+// plainResults drops the list of results where each merge gives the next token, as in most vocabularies: to add is quicker
+// than to look up, and every step of merging waits for it.
+func (m *merger) plainResults() {
+	if len(m.result) == 0 {
+		return
+	}
+	first := m.result[0]
+	for rank, id := range m.result {
+		if id != first+int32(rank) {
+			return
+		}
+	}
+	m.first, m.result = first, nil
 }
 
 // pair returns the rank at which two tokens join.
@@ -116,7 +133,7 @@ func (m *merger) pair(left, right int32) uint32 {
 // joined returns the token that the merge of a rank gives.
 func (m *merger) joined(rank uint32) int32 {
 	if m.result == nil {
-		return int32(rank)
+		return m.first + int32(rank)
 	}
 	return m.result[rank]
 }
