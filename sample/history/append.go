@@ -86,7 +86,9 @@ func (s *Store) lead(ctx context.Context, requests []*request) {
 	}
 	var id string
 	if err == nil {
-		id, err = t.commit()
+		if id, err = t.commit(); err == nil {
+			s.tidy()
+		}
 	}
 	for _, r := range requests {
 		if err != nil && r.err == nil {

@@ -26,7 +26,11 @@ type Compacted struct {
 // the newest snapshot stays. Older snapshots stay readable too, except those from which it
 // drops outcomes. The files that it replaces stay until the next compaction, for readers that
 // have them open.
-func (s *Store) Compact(ctx context.Context) (Compacted, error) {
+//
+// Appends begin one by themselves, without summaries, when there are many segments.
+func (s *Store) Compact(ctx context.Context) (Compacted, error) { return s.compact(ctx, true) }
+
+func (s *Store) compact(ctx context.Context, summarize bool) (Compacted, error) {
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
 	s.commit.Lock()
@@ -39,10 +43,13 @@ func (s *Store) Compact(ctx context.Context) (Compacted, error) {
 	if len(from.Segments) == 0 {
 		return Compacted{}, nil
 	}
-	c := &compactor{s: s, from: from, snap: newSnapshot(s.fsys, from, from.Snapshot, from.Sequence)}
+	c := &compactor{s: s, from: from, summarize: summarize, snap: newSnapshot(s.fsys, from, from.Snapshot, from.Sequence)}
 	if err := c.merge(ctx); err != nil {
 		c.undo()
 		return Compacted{}, err
+	}
+	if !c.changed() {
+		return c.did, nil
 	}
 	s.commit.Lock()
 	defer s.commit.Unlock()
@@ -54,15 +61,16 @@ func (s *Store) Compact(ctx context.Context) (Compacted, error) {
 
 // A compactor replaces the segments of one manifest.
 type compactor struct {
-	s       *Store
-	from    *manifest
-	snap    *Snapshot
-	out     []segment
-	replace []segment
-	made    []string // files that no manifest names yet
-	commits dataset.File
-	summary *summaryFile
-	did     Compacted
+	s         *Store
+	from      *manifest
+	snap      *Snapshot
+	summarize bool
+	out       []segment
+	replace   []segment
+	made      []string // files that no manifest names yet
+	commits   dataset.File
+	summary   *summaryFile
+	did       Compacted
 }
 
 // merge writes everything new.
@@ -97,13 +105,25 @@ func (c *compactor) merge(ctx context.Context) error {
 		return err
 	}
 	c.did.Before, c.did.After = len(c.from.Segments), len(c.out)
-	if err := c.writeSummary(ctx); err != nil {
-		return err
+	if !c.changed() {
+		return nil
+	}
+	if c.summarize {
+		if err := c.writeSummary(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.writeCommits(); err != nil {
 		return err
 	}
 	return c.s.fsys.SyncDir(Folder)
+}
+
+// changed reports whether there is anything to do.
+func (c *compactor) changed() bool {
+	old := c.from.Compaction
+	fresh := old != nil && old.Summary != nil && old.Summary.Snapshot == c.from.Snapshot
+	return len(c.replace) > 0 || c.summarize && !fresh
 }
 
 // hides reports whether a supersession can hide rows of a segment.
@@ -208,7 +228,9 @@ func (c *compactor) install() error {
 			remove = append(remove, f.Path)
 		}
 		m.Compaction.Retired = append(m.Compaction.Retired, old.Snapshots)
-		if old.Summary != nil {
+		if c.summary == nil {
+			m.Compaction.Summary = old.Summary
+		} else if old.Summary != nil {
 			m.Compaction.Retired = append(m.Compaction.Retired, old.Summary.File)
 		}
 	}

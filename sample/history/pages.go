@@ -14,6 +14,9 @@ import (
 // openSegment opens a segment's file; the caller closes it.
 func openSegment(fsys fs.FS, name string) (_ *parquet.File, closer io.Closer, err error) {
 	f, err := fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("read %s: %w: it is missing", name, dataset.ErrCorrupt)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("history: %w", err)
 	}

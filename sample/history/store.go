@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,14 +32,18 @@ type Store struct {
 	waiting sync.Mutex
 	queue   []*request
 
-	compacting sync.Mutex // one compaction at a time
+	compacting   sync.Mutex     // one compaction at a time
+	background   sync.WaitGroup // a compaction that an append began
+	compactAfter int            // segments after which an append begins one
 
-	commit sync.Mutex // held by whoever changes the manifest; guards all below
-	m      *manifest  // nil: a commit failed, and what is on disk has to be read again
-	index  *index     // of the segments in loaded
-	loaded map[string]bool
-	closed bool
-	epoch  int // grows with each recover: files without a name are gone
+	commit  sync.Mutex // held by whoever changes the manifest; guards all below
+	m       *manifest  // nil: a commit failed, and what is on disk has to be read again
+	index   *index     // of the segments in loaded
+	loaded  map[string]bool
+	closed  bool
+	behind  error // of the last background compaction
+	tidying bool  // one is running
+	epoch   int   // grows with each recover: files without a name are gone
 }
 
 // Open opens a dataset's history for writing: it takes the history's lock and removes what an
@@ -52,7 +57,7 @@ func Open(fsys dataset.FS, locker Locker) (*Store, error) {
 			return nil, fmt.Errorf("history: %w", err)
 		}
 	}
-	s := &Store{fsys: fsys, release: release}
+	s := &Store{fsys: fsys, release: release, compactAfter: manySegments}
 	if err := s.recover(); err != nil {
 		release()
 		return nil, err
@@ -60,14 +65,35 @@ func Open(fsys dataset.FS, locker Locker) (*Store, error) {
 	return s, nil
 }
 
-// Close gives the lock back. Everything acknowledged is on disk already.
-func (s *Store) Close() {
+// Close waits for a background compaction and gives the lock back. Everything acknowledged is
+// on disk already; the error is the compaction's.
+func (s *Store) Close() error {
+	s.background.Wait()
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	if !s.closed {
-		s.closed = true
-		s.release()
+	if s.closed {
+		return nil
 	}
+	s.closed = true
+	s.release()
+	return s.behind
+}
+
+// manySegments is how many segments an append leaves before it begins a compaction.
+const manySegments = 256
+
+// tidy begins a background compaction where there are many segments. The commit lock is held.
+func (s *Store) tidy() {
+	if len(s.m.Segments) < s.compactAfter || s.tidying || s.behind != nil {
+		return
+	}
+	s.tidying = true
+	s.background.Go(func() {
+		_, err := s.compact(context.Background(), false)
+		s.commit.Lock()
+		defer s.commit.Unlock()
+		s.tidying, s.behind = false, err
+	})
 }
 
 // Snapshot returns the newest snapshot.
