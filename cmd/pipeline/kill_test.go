@@ -26,9 +26,9 @@ func TestKilledAtRandomMomentsEndsWithTheSameBytes(t *testing.T) {
 	}
 	dir := t.TempDir()
 	input := filepath.Join(dir, "docs.jsonl")
-	pipeline(t, exe, "synth", "--samples", "1500", "--tokens", "500..6000", "--seed", "3", "--output", input)
+	pipeline(t, exe, "synth", "--samples", "600", "--tokens", "500..6000", "--seed", "3", "--output", input)
 	args := func(out string) []string {
-		return []string{"-q", "build", "--input", input, "--tokenizer", "bytes", "--split-size", "1MiB", "--phases", "8000,20000", "--output", out}
+		return []string{"-q", "build", "--input", input, "--tokenizer", "bytes", "--split-size", "512KiB", "--phases", "8000,20000", "--output", out}
 	}
 	want := filepath.Join(dir, "want")
 	start := time.Now()

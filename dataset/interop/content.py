@@ -70,12 +70,11 @@ def prompts(d: Dataset, reference: Reference, expected: list[Expected], parse: b
 def real_values(d: Dataset, known: RealSet, folder: Path) -> str:
     """Real sets: the samples are those that the files hold, read apart from the program."""
     due = known.read(folder)
-    found = Counter((r["question"], known.form(r["context"]), tuple(r["answers"])) for r in d.rows("question", "context", "answers"))
+    found = Counter((r["question"], r["context"], tuple(r["answers"])) for r in d.rows("question", "context", "answers"))
     for what, lacking in (("went in and is in no shard", Counter(due) - found), ("is in a shard and never went in", found - Counter(due))):
         for question, context, answers in lacking:
             raise Difference(f"a sample {what}: question {show(question)}, answers {show(answers)}, context {show(context)}")
-    form = "" if known.form is realsets.as_it_is else ", white space of the context aside"
-    return f"question, context and answers of {len(due)} samples are what the files hold{form}"
+    return f"question, context and answers of {len(due)} samples are what the files hold"
 
 
 def real_prompts(d: Dataset, reference: Reference) -> str:

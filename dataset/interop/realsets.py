@@ -23,7 +23,7 @@ def qmsum(r: dict[str, Any]) -> Iterator[Text]:
 
 def hotpotqa(r: dict[str, Any]) -> Iterator[Text]:
     paragraphs = zip(r["context"]["title"], r["context"]["sentences"])
-    yield r["question"], "\n\n".join(f"{title}\n{''.join(sentences)}" for title, sentences in paragraphs), (r["answer"],)
+    yield r["question"], "\n\n".join(f"{title}\n{joined(sentences)}" for title, sentences in paragraphs), (r["answer"],)
 
 
 def multihop(r: dict[str, Any]) -> Iterator[Text]:
@@ -31,28 +31,25 @@ def multihop(r: dict[str, Any]) -> Iterator[Text]:
     yield r["question"], context, tuple(dict.fromkeys(str(a) for a in r["answer"]))
 
 
-def as_it_is(text: str) -> str:
-    return text
-
-
-def without_spaces(text: str) -> str:
-    return "".join(text.split())
+def joined(sentences: list[str]) -> str:
+    """Sentences as a set has them; with spaces between all where the set keeps none."""
+    meet = zip(sentences, sentences[1:])
+    return "".join(sentences) if any(a[-1:].isspace() or b[:1].isspace() for a, b in meet) else " ".join(sentences)
 
 
 @dataclass(frozen=True)
 class RealSet:
-    """One set: where its files are, how a record is read, and in which form contexts are compared."""
+    """One set: where its files are, and how a record is read."""
     pattern: str
     samples: Callable[[dict[str, Any]], Iterator[Text]]
-    form: Callable[[str], str] = as_it_is
 
     def read(self, folder: Path) -> list[Text]:
         lines = (line for path in sorted(folder.glob(self.pattern)) for line in path.read_text(encoding="utf-8").split("\n") if line)
-        return [(q, self.form(c), a) for line in lines for q, c, a in self.samples(json.loads(line))]
+        return [sample for line in lines for sample in self.samples(json.loads(line))]
 
 
 SETS = {
     "qmsum": RealSet("qmsum/*.jsonl", qmsum),
-    "hotpotqa": RealSet("hotpotqa_distractor100/*.jsonl", hotpotqa, without_spaces),
+    "hotpotqa": RealSet("hotpotqa_distractor100/*.jsonl", hotpotqa),
     "multihop": RealSet("ircot_multihop/*.jsonl", multihop),
 }

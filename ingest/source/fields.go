@@ -2,7 +2,6 @@ package source
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/longctx/pipeline/dataset"
 )
@@ -213,18 +212,37 @@ func (d *joiner) paragraph(title, body Value) bool {
 	return true
 }
 
-// sentences appends the sentences of a paragraph with one space between two of them;
-// many sets keep that space at the start of the second.
+// sentences appends the sentences of a paragraph. Most sets keep the space between two of
+// them in one of the two, and then nothing is added; in a paragraph without any such space,
+// one is put between all.
 func (d *joiner) sentences(list Value) bool {
+	from := len(d.b)
+	spaced, ok := d.concat(list, "")
+	if ok && !spaced {
+		d.b = d.b[:from]
+		d.concat(list, " ")
+	}
+	return ok
+}
+
+// concat appends strings with a separator, and reports whether white space stands at any
+// place where two of them meet.
+func (d *joiner) concat(list Value, separator string) (spaced, ok bool) {
 	from := len(d.b)
 	for s := range list.Items() {
 		if s.Kind() != KindString {
-			return false
+			return false, false
 		}
-		if len(d.b) > from && len(s) > 2 && !strings.ContainsRune(" \n", rune(d.b[len(d.b)-1])) && s[1] != ' ' && s[1] != '\\' {
-			d.b = append(d.b, ' ')
+		if len(d.b) > from {
+			d.b = append(d.b, separator...)
 		}
+		at := len(d.b)
 		d.b = appendUnquoted(d.b, s)
+		if at > from && at < len(d.b) {
+			spaced = spaced || isSpace(d.b[at-1]) || isSpace(d.b[at])
+		}
 	}
-	return true
+	return spaced, true
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -85,7 +85,7 @@ func TestGenericRecordsInTheirOwnFields(t *testing.T) {
 			dataset.Sample{Context: "a\n\nb", Question: "q", Answers: []string{"x"}},
 		},
 		{
-			"paragraphs with titles", `{"context":[{"title":"A","text":"a"},{"title":"","paragraph_text":"b"},{"title":"C","sentences":["c."," d.","e."]}],"question":"q","answer":"x"}`,
+			"paragraphs with titles", `{"context":[{"title":"A","text":"a"},{"title":"","paragraph_text":"b"},{"title":"C","sentences":["c.","d.","e."]}],"question":"q","answer":"x"}`,
 			dataset.Sample{Context: "A\na\n\nb\n\nC\nc. d. e.", Question: "q", Answers: []string{"x"}},
 		},
 		{
@@ -95,6 +95,14 @@ func TestGenericRecordsInTheirOwnFields(t *testing.T) {
 		{
 			"paragraphs as pairs", `{"context":[["A",["a."]],["B",["b."," c."]]],"question":"q","answer":"x"}`,
 			dataset.Sample{Context: "A\na.\n\nB\nb. c.", Question: "q", Answers: []string{"x"}},
+		},
+		{
+			"sentences that bring their spaces, written in any way", `{"context":[{"text":["Il part. ","\u00c9cole."]},{"text":["a.","\u0020b.","\n"]},{"text":["(Road)."," It","'s."]}],"question":"q","answer":"x"}`,
+			dataset.Sample{Context: "Il part. École.\n\na. b.\n\n\n(Road). It's.", Question: "q", Answers: []string{"x"}},
+		},
+		{
+			"sentences without spaces, written in any way", `{"context":[{"text":["a.","\u00c9."]},{"text":["a.","É."]}],"question":"q","answer":"x"}`,
+			dataset.Sample{Context: "a. É.\n\na. É.", Question: "q", Answers: []string{"x"}},
 		},
 		{
 			"SFT chat", `{"messages":[{"role":"system","content":"s"},{"content":"q","role":"user"},{"role":"assistant","content":"r"}]}`,

@@ -29,10 +29,13 @@ func decodeReject(t testing.TB, line string) dataset.Reject {
 	return r
 }
 
-// oneWorker makes the order of operations the same in every run.
+// oneWorker makes the order of operations the same in every run, and the build small: it runs
+// some hundred times.
 func oneWorker(out dataset.FS, input string) Options {
 	o := options(out, input)
 	o.Workers = 1
+	o.Ingest.SplitBytes = 9 << 10
+	o.Bucket.Phases = []int32{500}
 	return o
 }
 
@@ -47,9 +50,9 @@ func countOps(t *testing.T, input string) (want map[string][]byte, ops int) {
 var errFault = errors.New("injected: no space left on device")
 
 func TestEveryOperationMayFailOnce(t *testing.T) {
-	input := corpus(t, 60)
+	input := corpus(t, 40)
 	want, ops := countOps(t, input)
-	if ops < 100 {
+	if ops < 60 {
 		t.Fatalf("only %d operations: too few to show anything", ops)
 	}
 	for n := range ops {
@@ -79,7 +82,7 @@ func TestEveryOperationMayFailOnce(t *testing.T) {
 }
 
 func TestEveryOperationMayBeTheLastBeforeACrash(t *testing.T) {
-	input := corpus(t, 60)
+	input := corpus(t, 40)
 	want, ops := countOps(t, input)
 	for n := range ops {
 		fsys := faultfs.New()
@@ -107,10 +110,10 @@ func TestEveryOperationMayBeTheLastBeforeACrash(t *testing.T) {
 }
 
 func TestACrashDuringAForcedRebuildLeavesOldOrNew(t *testing.T) {
-	input := corpus(t, 40)
+	input := corpus(t, 30)
 	change := func(fsys dataset.FS) Options {
 		o := oneWorker(fsys, input)
-		o.Bucket.Phases, o.Force = []int32{400}, true
+		o.Bucket.Phases, o.Force = []int32{700}, true
 		return o
 	}
 	clean := faultfs.New()
