@@ -36,6 +36,8 @@ type Planned struct {
 	Recognized    bool // Format was recognized by the first records, not given
 	Map           map[string]string
 	DataSource    string
+
+	splits int64 // number of splits of this input
 }
 
 // NewPlan resolves the patterns into files (sorted within a pattern, patterns in their
@@ -119,6 +121,7 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 		return planned, err
 	}
 	p.Splits = append(p.Splits, splits...)
+	planned.splits = int64(len(splits))
 	if planned.Format != "" && planned.Format != FormatAuto {
 		return planned, nil
 	}

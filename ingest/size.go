@@ -7,11 +7,5 @@ func (p *Plan) SplitBytes(i int) int64 {
 	if in.Container == ContainerLines {
 		return s.End - s.Start
 	}
-	splits := int64(0)
-	for _, o := range p.Splits {
-		if o.Input == s.Input {
-			splits++
-		}
-	}
-	return in.Bytes / splits
+	return in.Bytes / in.splits
 }
