@@ -6,12 +6,9 @@ import (
 	"slices"
 )
 
-// Dynamic sampling as verl does it: it generates so many prompts at a time for each batch, and
-// gives up after so many times (num_gen_batches, "Generated too many", verl issue 953).
-const (
-	GenerationFactor     = 3 // prompts generated at a time for each prompt of the batch (DAPO: 384 for 128)
-	MaxGenerationBatches = 10
-)
+// MaxGenerationBatches is how often dynamic sampling generates for one batch before it gives
+// up (verl: num_gen_batches, "Generated too many", issue 953).
+const MaxGenerationBatches = 10
 
 // An Account says what a segment holds and what it will cost.
 type Account struct {
@@ -58,7 +55,7 @@ type stretch struct {
 func newAccount(c *Config, k *Knowledge) Account {
 	return Account{
 		Epochs: c.Epochs, Outcomes: k.Outcomes, GroupSize: c.GroupSize, batch: c.Batch,
-		WorstLength: int64(c.Batch) * GenerationFactor * MaxGenerationBatches,
+		WorstLength: int64(c.Generation) * MaxGenerationBatches,
 		drawn:       map[countKey]int64{}, refused: map[countKey]int64{},
 	}
 }

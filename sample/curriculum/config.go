@@ -38,7 +38,8 @@ type Config struct {
 	Runs          []string `json:"runs"` // whose outcomes count; empty: all
 	GroupSize     int      `json:"group_size"`
 	Epochs        int32    `json:"epochs"`
-	Batch         int      `json:"batch"` // prompts of an optimizer step
+	Batch         int      `json:"batch"`            // prompts of an optimizer step
+	Generation    int      `json:"generation_batch"` // prompts that dynamic sampling generates at a time
 	BalanceTasks  bool     `json:"balance_tasks"`
 	Seed          uint64   `json:"seed"`
 }
@@ -47,7 +48,7 @@ type Config struct {
 func DefaultConfig(phase int32) Config {
 	return Config{
 		Phase: phase, Strategy: NameUniform, Gates: []string{}, Source: SourceLastPhase, Mix: MixNone, Runs: []string{},
-		GroupSize: 8, Epochs: 1, Batch: 128,
+		GroupSize: 8, Epochs: 1, Batch: 128, Generation: 384, // DAPO
 	}
 }
 
@@ -62,6 +63,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("group-size: %d is under 2", c.GroupSize)
 	case c.Batch < 1:
 		return fmt.Errorf("batch: %d is under 1", c.Batch)
+	case c.Generation < 1:
+		return fmt.Errorf("generation-batch: %d is under 1", c.Generation)
 	case c.Draw < 0 || c.Count < 0:
 		return fmt.Errorf("draw and count: under 0")
 	case !(c.Ratio >= 0 && c.Ratio <= 1e6):

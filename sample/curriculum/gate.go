@@ -11,8 +11,8 @@ import (
 
 // Names of the gates.
 const (
-	NameDropSolved           = "drop_solved"
-	NameSkipZeroVariance     = "skip_zero_variance"
+	NameDropSolved            = "drop_solved"
+	NameSkipZeroVariance      = "skip_zero_variance"
 	NameQuarantineUnlearnable = "quarantine_unlearnable"
 )
 

@@ -14,11 +14,12 @@ import (
 //
 //	p, err := curriculum.New(table, config)
 //	for !p.Done() {
+//		snapshot, err := history.Read(fsys)
+//		err = p.Follow(ctx, snapshot)                           // what came of the segments before
 //		k, err := curriculum.Learn(ctx, snapshot, table, config) // what is known now
 //		segment, err := p.Next(ctx, k, 128)                     // the next 128 positions
 //		err = segment.Write(fsys, "plan.parquet")               // synced before it is served
-//		// the phase runs on it ...
-//		p.Observe(visits)                                       // what came of it, in order
+//		// the phase runs on it, and its outcomes are appended to the history ...
 //	}
 //
 // Where nothing reacts (Config.Reacts), segments drawn from one snapshot are the whole plan.
@@ -31,6 +32,7 @@ type Planner struct {
 	segment  int32
 	position int64
 	previous string // rows hash of the segment before
+	observed int64  // number of the last commit of the history that was observed
 	cursor   cursor
 	drawn    []bool // [table samples] in this epoch
 	pool     []pooled
@@ -96,10 +98,33 @@ func New(t *Table, c Config) (*Planner, error) {
 // Done reports whether all epochs are drawn.
 func (p *Planner) Done() bool { return p.cursor.Epoch >= p.config.Epochs }
 
-// Observe takes the visits that came since the last call, in the order of training. What
-// strategies keep of them goes into the state of the next segment.
-func (p *Planner) Observe(visits []history.Visit) {
-	visits = slices.SortedStableFunc(slices.Values(visits), trainingOrder)
+// Follow observes the visits of this phase that were recorded since the snapshot of the last
+// call, which segments remember. Those from before the plan began are not its own.
+func (p *Planner) Follow(ctx context.Context, snap *history.Snapshot) error {
+	var visits []history.Visit
+	newest := p.observed
+	filter := history.Filter{Runs: p.config.Runs, MinPhase: p.config.Phase, MaxPhase: p.config.Phase}
+	for block, err := range snap.Visits(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		for i := range block {
+			if v := &block[i]; v.Sequence > p.observed {
+				newest = max(newest, v.Sequence)
+				visits = append(visits, *v)
+			}
+		}
+	}
+	p.observed = newest
+	if p.segment > 0 {
+		p.observe(visits)
+	}
+	return nil
+}
+
+// observe takes visits. What strategies keep of them goes into the state of the next segment.
+func (p *Planner) observe(visits []history.Visit) {
+	slices.SortStableFunc(visits, trainingOrder)
 	p.mix.own.Observe(visits)
 	if p.mix.retrospective != nil {
 		p.mix.retrospective.Observe(visits)
@@ -228,13 +253,14 @@ func (p *Planner) sorted(items []keyed, r Random) []int32 {
 // state is what the next segment goes on from.
 type state struct {
 	Cursor        cursor            `json:"cursor"`
+	Observed      int64             `json:"observed"`
 	Strategy      json.RawMessage   `json:"strategy,omitempty"`
 	Retrospective json.RawMessage   `json:"retrospective,omitempty"`
 	Gates         []json.RawMessage `json:"gates,omitempty"` // [config gates]
 }
 
 func (p *Planner) state() json.RawMessage {
-	s := state{Cursor: p.cursor, Strategy: p.mix.own.State()}
+	s := state{Cursor: p.cursor, Observed: p.observed, Strategy: p.mix.own.State()}
 	if p.mix.retrospective != nil {
 		s.Retrospective = p.mix.retrospective.State()
 	}
@@ -257,7 +283,7 @@ func (p *Planner) restore(data json.RawMessage) error {
 	if len(s.Gates) != len(p.mix.gates) {
 		return fmt.Errorf("it has %d gates, the config %d", len(s.Gates), len(p.mix.gates))
 	}
-	p.cursor = s.Cursor
+	p.cursor, p.observed = s.Cursor, s.Observed
 	if err := restorePart(p.mix.own, s.Strategy); err != nil {
 		return err
 	}

@@ -337,7 +337,6 @@ func grow(t *rapid.T, table *Table, c Config, n int64, stop map[int]bool) (*faul
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pending []history.Visit // of the segment before, not yet in a state
 	for segment := 0; !p.Done(); segment++ {
 		if stop[segment] && segment > 0 {
 			plan, err := Open(fsys, "plan.parquet")
@@ -348,9 +347,11 @@ func grow(t *rapid.T, table *Table, c Config, n int64, stop map[int]bool) (*faul
 				t.Fatal(err)
 			}
 		}
-		p.Observe(pending)
 		snap, err := history.Read(fsys)
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Follow(ctx, snap); err != nil {
 			t.Fatal(err)
 		}
 		k, err := Learn(ctx, snap, table, c)
@@ -364,7 +365,6 @@ func grow(t *rapid.T, table *Table, c Config, n int64, stop map[int]bool) (*faul
 		if err := s.Write(fsys, "plan.parquet"); err != nil {
 			t.Fatal(err)
 		}
-		pending = nil
 		var outcomes []history.Outcome
 		for _, e := range entries(s) {
 			id, _ := history.ParseSampleID(e.SampleID)
@@ -372,7 +372,6 @@ func grow(t *rapid.T, table *Table, c Config, n int64, stop map[int]bool) (*faul
 			o := outcome(id, c.Phase, 1000+int64(segment), right, 8)
 			o.Position = e.Position
 			outcomes = append(outcomes, o)
-			pending = append(pending, history.Visit{SampleID: id, Phase: c.Phase, Step: o.Step, Position: o.Position, Known: 8, Sum: float64(right), Squares: float64(right)})
 		}
 		if _, err := store.Append(ctx, outcomes); err != nil {
 			t.Fatal(err)

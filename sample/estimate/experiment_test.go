@@ -14,7 +14,7 @@ func TestExperiment(t *testing.T) {
 		t.Skip()
 	}
 	seeds := []uint64{1, 2}
-	for _, k := range []simulate.Kind{simulate.Speeds,simulate.Grpo,simulate.Walk,simulate.Insight,simulate.Common,simulate.Tasks,simulate.Bimodal} {
+	for _, k := range []simulate.Kind{simulate.Speeds, simulate.Grpo, simulate.Walk, simulate.Insight, simulate.Common, simulate.Tasks, simulate.Bimodal} {
 		for _, c := range []struct {
 			v, g   int
 			sparse bool
