@@ -10,7 +10,7 @@ type merger struct {
 	pairs  []uint64   // the rank at which any two tokens join: left id (20 bits) | right id (20) | rank+1 (24); 0 is empty
 	result []int32    // the token that the merge of each rank gives; nil: rank + first
 	first  int32
-	maybe  []uint64   // a bit for each hash that some pair has: most neighbours join at no rank, and this is small enough to stay close
+	maybe  []uint64 // a bit for each hash that some pair has: most neighbours join at no rank, and this is small enough to stay close
 	used   int
 }
 

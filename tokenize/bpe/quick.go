@@ -23,6 +23,7 @@ type quick struct {
 	stop byte
 	// single has a bit for each two ASCII characters of which the first is a piece by itself, whatever comes behind them.
 	single [utf8.RuneSelf][2]uint64
+	byteID [utf8.RuneSelf]int32 // its token
 }
 
 // named are the ASCII characters that patterns name, or know the case of; all others of a class are alike.
@@ -65,7 +66,7 @@ func newQuick(p pattern, byteID *[256]int32) *quick {
 	if _, ok := p.(whole); ok {
 		return nil
 	}
-	q := new(quick)
+	q := &quick{byteID: [utf8.RuneSelf]int32(byteID[:])}
 	pieceIs := func(s string, n int) bool { return p.next(s, 0) == n }
 	var text [16]byte
 	q.stop = 0xff
@@ -122,7 +123,7 @@ func (t *Tokenizer) appendScan(dst []int32, s string, p pattern, w *scratch) []i
 			if cap(dst)-len(dst) < 64 {
 				dst = slices.Grow(dst, 64+len(dst)/4)
 			}
-			n, at, word := t.quick.run(dst[:cap(dst)], len(dst), s, i, t.vocab.short, &t.merger.byteID)
+			n, at, word := t.quick.run(dst[:cap(dst)], len(dst), s, i, t.vocab.short)
 			dst, i = dst[:n], at
 			if word > 0 {
 				dst = t.piece(dst, s, i, i+word, w)
@@ -140,51 +141,56 @@ func (t *Tokenizer) appendScan(dst []int32, s string, p pattern, w *scratch) []i
 	return dst
 }
 
-// run is the loop that all the time goes to. It has no calls, so that everything stays in registers, and it goes on until
-// something comes that it cannot do: the end of s or of ids, a piece for the scanner, or a plain word that is no token, whose
+// run is the loop that all the time goes to. It has no calls and few variables, so that they stay in registers, and it goes on
+// until something comes that it cannot do: the end of s or of ids, a piece for the scanner, or a plain word that is no token, whose
 // length it then returns. A plain word is found by classifying eight bytes at once, and the words just loaded are its key in
 // the vocabulary. A character that is a piece by itself is its own token.
-func (q *quick) run(ids []int32, n int, s string, i int, short []shortSlot, byteID *[256]int32) (count, at, word int) {
-	last := len(s) - margin
+//
+// It reads s without bounds checks: i <= len(s)-margin keeps 16 bytes and the one behind them inside. The table's length is a
+// power of two, so that a masked hash is an index of it.
+func (q *quick) run(ids []int32, n int, s string, i int, short []shortSlot) (count, at, word int) {
+	text := unsafe.Pointer(unsafe.StringData(s))
+	out := unsafe.Pointer(unsafe.SliceData(ids))
 	base := unsafe.Pointer(unsafe.SliceData(short))
-	mask := uint64(len(short) - 1)
-	for i <= last && n < len(ids) {
+	mask := uint64(len(short)-1) * uint64(unsafe.Sizeof(shortSlot{}))
+	for i <= len(s)-margin && n < len(ids) {
 		x := load64(s, i)
-		b := byte(x)
-		if need := int(q.first[b]); need != 0 {
+		b, c := byte(x), byte(x>>8)
+		need := q.first[b]
+		if need == 1 || need == 2 && q.first[c] == 1 {
 			var lo, hi, capitals uint64
-			k := bits.TrailingZeros64(notLetters(x)&^0xff) >> 3
-			if k < 8 {
-				m := uint64(1)<<(8*uint(k)&63) - 1
+			var k int
+			if stop := notLetters(x) &^ 0xff; stop != 0 {
+				k = bits.TrailingZeros64(stop) >> 3
+				m := (stop&-stop)>>7 - 1 // the bytes before the first that stops
 				lo, hi = x&m, uint64(k)<<40
 				capitals = ^x & m & q.upper[need&3]
 			} else {
 				y := load64(s, i+8)
-				k = bits.TrailingZeros64(notLetters(y)) >> 3
-				m := uint64(1)<<(8*uint(k)&63) - 1
-				lo, hi = x, y&m|uint64(k+8)<<40
+				stop := notLetters(y)
+				k = bits.TrailingZeros64(stop)>>3 + 8
+				m := (stop&-stop)>>7 - 1
+				lo, hi = x, y&m|uint64(k)<<40
 				capitals = ^x&q.upper[need&3] | ^y&m&q.upper[3]
-				k += 8
 			}
-			c := *(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i+k)) // i+k <= last+16 < len(s)
-			if k >= need && k <= maxShort && c < utf8.RuneSelf && capitals == 0 && c != q.stop {
-				// The table's length is a power of two: the index is in it.
-				slot := (*shortSlot)(unsafe.Add(base, shortHash(lo, hi)&mask*uint64(unsafe.Sizeof(shortSlot{}))))
-				e := atomic.LoadUint64(&slot.hi)
-				if slot.lo != lo || e&(keyMask|3<<stateBits) != hi|stateSingle<<stateBits {
-					return n, i, k
-				}
-				ids[n] = int32(e >> idShift & (1<<idBits - 1))
-				n++
-				i += k
-				continue
+			behind := *(*byte)(unsafe.Add(text, i+k))
+			if k > maxShort || behind >= utf8.RuneSelf || behind == q.stop || capitals != 0 {
+				break
 			}
+			slot := (*shortSlot)(unsafe.Add(base, shortHash(lo, hi)*uint64(unsafe.Sizeof(shortSlot{}))&mask))
+			e := atomic.LoadUint64(&slot.hi)
+			if slot.lo != lo || (e^hi^stateSingle<<stateBits)&(keyMask|3<<stateBits) != 0 {
+				return n, i, k
+			}
+			*(*int32)(unsafe.Add(out, n*4)) = int32(e >> idShift & (1<<idBits - 1))
+			n++
+			i += k
+			continue
 		}
-		c := byte(x >> 8)
-		if (b|c) >= utf8.RuneSelf || q.single[b][c>>6]>>(c&63)&1 == 0 {
+		if (b|c) >= utf8.RuneSelf || q.single[b&(utf8.RuneSelf-1)][c>>6&1]>>(c&63)&1 == 0 {
 			break
 		}
-		ids[n] = byteID[b]
+		*(*int32)(unsafe.Add(out, n*4)) = q.byteID[b]
 		n++
 		i++
 	}
