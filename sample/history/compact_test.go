@@ -168,10 +168,10 @@ func TestAnySequenceOfChangesKeepsEverySnapshot(t *testing.T) {
 		ctx := context.Background()
 		model := []Outcome{}
 		was := map[string][]string{} // identities of each snapshot
-		for range rapid.IntRange(1, 12).Draw(t, "changes") {
+		for range rapid.IntRange(1, 8).Draw(t, "changes") {
 			switch rapid.SampledFrom([]string{"append", "append", "resume", "compact", "reopen"}).Draw(t, "change") {
 			case "append":
-				for _, o := range drawOutcomes(t) {
+				for _, o := range drawOutcomes(t, 6) {
 					a, err := s.Append(ctx, []Outcome{o})
 					switch {
 					case errors.Is(err, ErrConflict):

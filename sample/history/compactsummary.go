@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/longctx/pipeline/dataset"
 )
@@ -47,7 +45,7 @@ func (c *compactor) writeSummary(ctx context.Context) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	w := parquet.NewGenericWriter[summaryRow](file,
-		parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
+		parquet.Compression(codec),
 		parquet.CreatedBy("pipeline", fmt.Sprint(FormatVersion), ""), parquet.MaxRowsPerRowGroup(128<<10))
 	err = c.eachMeasurement(ctx, func(sums *Summaries) error {
 		rows := make([]summaryRow, 0, 256)

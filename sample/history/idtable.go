@@ -10,8 +10,6 @@ type idTable struct {
 	ids   []SampleID
 }
 
-func (t *idTable) len() int { return len(t.ids) }
-
 func (t *idTable) find(id SampleID) (int, bool) {
 	if len(t.slots) == 0 {
 		return 0, false

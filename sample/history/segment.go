@@ -18,10 +18,13 @@ const (
 	segmentBytes  = 128 << 20
 	chunkRows     = 1024 // rows handed to the columns at a time
 	chunkBytes    = 4 << 20
-	pageBytes     = 128 << 10
+	pageBytes     = 32 << 10
 )
 
 func segmentName(number int64) string { return fmt.Sprintf("%s/segment-%08d.parquet", Folder, number) }
+
+// codec is shared: a history of small commits would spend its time making encoders.
+var codec = &parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
 
 // A rowWriter writes outcomes as Parquet.
 type rowWriter struct {
@@ -35,7 +38,7 @@ type rowWriter struct {
 func newRowWriter(out io.Writer) *rowWriter {
 	options := []parquet.WriterOption{
 		schema,
-		parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
+		parquet.Compression(codec),
 		parquet.CreatedBy("pipeline", fmt.Sprint(FormatVersion), ""),
 		parquet.PageBufferSize(pageBytes),
 	}

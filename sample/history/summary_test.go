@@ -107,10 +107,10 @@ func TestUnknownRewardsAreNotZero(t *testing.T) {
 }
 
 // drawOutcomes draws outcomes with distinct identities, in any order.
-func drawOutcomes(t *rapid.T) []Outcome {
+func drawOutcomes(t *rapid.T, most int) []Outcome {
 	out := []Outcome{}
 	seen := map[Identity]bool{}
-	for range rapid.IntRange(0, 40).Draw(t, "outcomes") {
+	for range rapid.IntRange(0, most).Draw(t, "outcomes") {
 		phase := rapid.Int32Range(1, 3).Draw(t, "phase")
 		o := group(rapid.IntRange(0, 5).Draw(t, "sample"), rapid.Int64Range(0, 6).Draw(t, "step"),
 			rapid.SliceOfN(rapid.SampledFrom([]float32{0, 1, 0, 1, 0.5, 0.25, -1}), 1, 5).Draw(t, "rewards")...)
@@ -154,9 +154,9 @@ func TestSummariesDoNotDependOnTheOrderOfRecording(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcomes := drawOutcomes(t)
+		outcomes := drawOutcomes(t, 40)
 		for rest := outcomes; len(rest) > 0; {
-			n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+			n := min(len(rest), rapid.IntRange(5, 40).Draw(t, "batch"))
 			if _, err := s.Append(context.Background(), rest[:n]); err != nil {
 				t.Fatal(err)
 			}
