@@ -31,6 +31,7 @@ const (
 	propWord    = 1 << 5 // \w of the regex that guards single_word
 )
 
+// The Python that is asked must have tokenizers and tiktoken: that of exactness.sh. go run ./gen -python VENV/bin/python
 //go:generate go run ./gen
 
 //go:embed unicode.bin

