@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/hex"
 	"slices"
 	"time"
 	"unsafe"
@@ -26,7 +25,7 @@ type column struct {
 // columns are in the order of row. Those that are only read as visits have no get.
 var columns = []column{
 	{one(func(s *stored) parquet.Value { return parquet.Int64Value(s.visit.Sequence) }), nil},
-	{one(func(s *stored) parquet.Value { return bytesValue(hex.AppendEncode(nil, s.SampleID[:])) }), nil},
+	{one(func(s *stored) parquet.Value { return bytesValue(s.id[:]) }), nil},
 	{text(func(s *stored) string { return s.Run }), nil},
 	{text(func(s *stored) string { return s.TrainStage }), nil},
 	{one(func(s *stored) parquet.Value { return parquet.Int32Value(s.Phase) }), nil},

@@ -108,8 +108,8 @@ func (s *Snapshot) ExportParquet(ctx context.Context, w io.Writer, f Filter) (n 
 		if err != nil {
 			return n, err
 		}
-		r := stored{Outcome: o, visit: visitOf(o)}
-		r.content, scratch = contentOf(o, scratch)
+		var r stored
+		r, scratch = store(o, 0, scratch)
 		rows = append(rows, r)
 		n++
 		size += len(scratch)

@@ -3,6 +3,7 @@ package history
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 
 	"github.com/parquet-go/parquet-go"
@@ -79,4 +80,14 @@ type stored struct {
 	*Outcome
 	visit   Visit // with its sequence
 	content int64
+	id      [2 * len(SampleID{})]byte // the sample id as text
+}
+
+// store prepares an outcome for writing.
+func store(o *Outcome, sequence int64, scratch []byte) (stored, []byte) {
+	s := stored{Outcome: o, visit: visitOf(o)}
+	s.visit.Sequence = sequence
+	s.content, scratch = contentOf(o, scratch)
+	hex.Encode(s.id[:], o.SampleID[:])
+	return s, scratch
 }

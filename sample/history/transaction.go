@@ -72,8 +72,8 @@ func (t *Transaction) choose(outcomes []Outcome) (a Appended, err error) {
 			run, trainStage = o.Run, o.TrainStage
 			stage = x.stage(run, trainStage)
 		}
-		r := stored{Outcome: o}
-		r.content, t.scratch = contentOf(o, t.scratch)
+		var r stored
+		r, t.scratch = store(o, t.next.Sequence+1, t.scratch)
 		identity := x.identity(stage, o.Step, o.Position, o.SampleID)
 		content, found := x.find(identity)
 		if !found {
@@ -87,8 +87,6 @@ func (t *Transaction) choose(outcomes []Outcome) (a Appended, err error) {
 			continue
 		}
 		t.overlay.add(identity, r.content)
-		r.visit = visitOf(o)
-		r.visit.Sequence = t.next.Sequence + 1
 		t.rows = append(t.rows, r)
 		identities = append(identities, identity)
 		a.Added++

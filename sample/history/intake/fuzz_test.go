@@ -41,7 +41,7 @@ func FuzzRecord(f *testing.F) {
 				t.Fatalf("%s became an outcome that is none: %v", record, err)
 			}
 		}
-		for _, reader := range []format{&jsonl{o: o, emit: emit}, newVerl(o, "5.jsonl", emit)} {
+		for _, reader := range []format{&jsonl{o: o, emit: emit, alloc: func(n int) []history.Rollout { return make([]history.Rollout, n) }}, newVerl(o, "5.jsonl", emit)} {
 			if bad := reader.record(v, place{}); bad != nil && bad.reason == "" {
 				t.Fatalf("%+v", bad)
 			}

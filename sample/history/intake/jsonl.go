@@ -20,6 +20,7 @@ type jsonl struct {
 	names  names
 	fields [jsonlFields]value
 	emit   func(o history.Outcome, at place)
+	alloc  func(n int) []history.Rollout
 }
 
 // Fields of a record.
@@ -46,18 +47,55 @@ const (
 	jsonlFields
 )
 
-var jsonlNames = map[string]int{
-	"sample_id": fieldSampleID, "id": fieldID, "run": fieldRun, "train_stage": fieldTrainStage, "step": fieldStep,
-	"position": fieldPosition, "phase": fieldPhase, "policy": fieldPolicy, "max_prompt": fieldMaxPrompt,
-	"max_response": fieldMaxResponse, "temperature": fieldTemperature, "judge": fieldJudge, "time": fieldTime,
-	"rewards": fieldRewards, "rule_rewards": fieldRuleRewards, "judge_rewards": fieldJudgeRewards,
-	"response_lengths": fieldResponseLengths, "stop_reasons": fieldStopReasons, "responses": fieldResponses,
+// fieldOf returns which field a name is; ok is false for those left alone.
+func fieldOf(name []byte) (field int, ok bool) {
+	switch string(name) {
+	case "sample_id":
+		return fieldSampleID, true
+	case "id":
+		return fieldID, true
+	case "run":
+		return fieldRun, true
+	case "train_stage":
+		return fieldTrainStage, true
+	case "step":
+		return fieldStep, true
+	case "position":
+		return fieldPosition, true
+	case "phase":
+		return fieldPhase, true
+	case "policy":
+		return fieldPolicy, true
+	case "max_prompt":
+		return fieldMaxPrompt, true
+	case "max_response":
+		return fieldMaxResponse, true
+	case "temperature":
+		return fieldTemperature, true
+	case "judge":
+		return fieldJudge, true
+	case "time":
+		return fieldTime, true
+	case "rewards":
+		return fieldRewards, true
+	case "rule_rewards":
+		return fieldRuleRewards, true
+	case "judge_rewards":
+		return fieldJudgeRewards, true
+	case "response_lengths":
+		return fieldResponseLengths, true
+	case "stop_reasons":
+		return fieldStopReasons, true
+	case "responses":
+		return fieldResponses, true
+	}
+	return 0, false
 }
 
 func (j *jsonl) record(v value, at place) *problem {
 	j.fields = [jsonlFields]value{}
 	for name, f := range v.fields {
-		if i, ok := jsonlNames[string(name)]; ok {
+		if i, ok := fieldOf(name); ok {
 			j.fields[i] = f
 		}
 	}
@@ -185,9 +223,9 @@ func (j *jsonl) group(o *history.Outcome) *problem {
 	if n == 0 {
 		return bad(ReasonEmptyGroup, "rewards is empty")
 	}
-	o.Rollouts = make([]history.Rollout, n)
+	o.Rollouts = j.alloc(n)
 	for i := range o.Rollouts {
-		o.Rollouts[i].ResponseLength = history.UnknownLength
+		o.Rollouts[i] = history.Rollout{ResponseLength: history.UnknownLength}
 	}
 	return j.lists(o.Rollouts)
 }

@@ -40,6 +40,7 @@ type batch struct {
 	outcomes []history.Outcome
 	places   []place
 	bytes    int
+	rollouts []history.Rollout // where the parser takes them from
 }
 
 // Run imports reward files into a history. It is all or nothing: on an error the history is as
@@ -106,7 +107,7 @@ func (i *importer) run(ctx context.Context) error {
 				cancel()
 			}
 		}
-		b.outcomes, b.places, b.bytes = b.outcomes[:0], b.places[:0], 0
+		b.outcomes, b.places, b.rollouts, b.bytes = b.outcomes[:0], b.places[:0], b.rollouts[:0], 0
 		i.free <- b
 	}
 	err := <-parsed
@@ -216,7 +217,7 @@ func (i *importer) reader(v value, file string) (format, string, error) {
 	if name == FormatVerl {
 		return newVerl(i.o, file, i.emit), name, nil
 	}
-	return &jsonl{o: i.o, emit: i.emit}, name, nil
+	return &jsonl{o: i.o, emit: i.emit, alloc: i.alloc}, name, nil
 }
 
 func (i *importer) reject(file string, l line, v value, p *problem) error {
@@ -235,6 +236,16 @@ func (i *importer) reject(file string, l line, v value, p *problem) error {
 		i.report.FirstBad = &r
 	}
 	return i.bad.add(r)
+}
+
+// alloc returns n rollouts of the batch's memory, with whatever they held before.
+func (i *importer) alloc(n int) []history.Rollout {
+	b := i.at
+	if len(b.rollouts)+n > cap(b.rollouts) {
+		b.rollouts = make([]history.Rollout, 0, max(n, 2*cap(b.rollouts), 1<<12)) // those given out live on
+	}
+	b.rollouts = b.rollouts[:len(b.rollouts)+n]
+	return b.rollouts[len(b.rollouts)-n : len(b.rollouts) : len(b.rollouts)]
 }
 
 // emit takes an outcome into the batch.
