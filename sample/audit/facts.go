@@ -14,6 +14,7 @@ type Facts struct {
 	Findings      []Finding
 	Sets          []Set         // by phase, data_source, source, length
 	Steps         []Step        // in the order of training; phase 0 first
+	Trends        []Trend       // of each phase that was trained
 	Expected      []Expectation // of another pass, by phase
 	Judge         Judge
 	Retrospective Retrospective
@@ -80,18 +81,16 @@ type PositionAccount struct {
 // Totals count the whole dataset and the chosen outcomes.
 type Totals struct {
 	Samples         int64    `json:"samples"`
-	Visited         int64    `json:"visited"`          // samples with an outcome
-	Known           int64    `json:"known"`            // samples with a known reward
-	Groups          int64    `json:"groups"`           // outcomes of samples of this dataset
-	GroupsUnknown   int64    `json:"groups_unknown"`   // without any known reward
-	GroupsTooFew    int64    `json:"groups_too_few"`   // with one known reward: no advantage can be made
-	Rollouts        int64    `json:"rollouts"`         // known and unknown
-	RolloutsUnknown int64    `json:"rollouts_unknown"` // null rewards
-	Mean            Estimate `json:"mean"`             // of the samples' estimates; n: samples
-	First           Estimate `json:"first"`            // of the groups in the first quarter of the steps of training
-	Recent          Estimate `json:"recent"`           // in the last quarter
-	RecentZero      Zero     `json:"recent_zero_variance"`
-	MovedBy         Value    `json:"median_change"` // over the samples whose change is known
+	Visited         int64    `json:"visited"`              // samples with an outcome
+	Known           int64    `json:"known"`                // samples with a known reward
+	Groups          int64    `json:"groups"`               // outcomes of samples of this dataset
+	GroupsUnknown   int64    `json:"groups_unknown"`       // without any known reward
+	GroupsTooFew    int64    `json:"groups_too_few"`       // with one known reward: no advantage can be made
+	Rollouts        int64    `json:"rollouts"`             // known and unknown
+	RolloutsUnknown int64    `json:"rollouts_unknown"`     // null rewards
+	Mean            Estimate `json:"mean"`                 // of the samples' estimates; n: samples
+	RecentZero      Zero     `json:"recent_zero_variance"` // of the groups in the last quarter of the steps
+	MovedBy         Value    `json:"median_change"`        // over the samples whose change is known
 	ChangeKnown     int64    `json:"change_known"`
 	Mixed           int64    `json:"mixed_estimates"` // samples whose estimate was measured under several limits or judges
 	Ahead           int64    `json:"ahead_of_phase"`  // visits in a phase before the sample's own

@@ -1,37 +1,39 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// findReward says where the mean reward went. Only a clear fall asks for a person.
+// findReward says where the mean reward of each phase went. Only a clear fall asks for a person.
 func (f *Facts) findReward() []Finding {
-	c := changeOf(f.Totals.First, f.Totals.Recent)
-	if !c.By.Known() {
+	var parts []string
+	level, groups := Note, int64(0)
+	for _, t := range f.Trends {
+		c := t.Change
+		if !c.By.Known() {
+			continue
+		}
+		word := "did not clearly move"
+		switch {
+		case c.Rose():
+			word = "rose"
+		case c.Fell():
+			word, level = "fell", Look
+		}
+		groups += c.From.N + c.To.N
+		parts = append(parts, fmt.Sprintf("in phase %d it %s, %s → %s", t.Phase, word, c.From.Mean.Short(), c.To.Mean.Short()))
+	}
+	if len(parts) == 0 {
 		return nil
 	}
-	word := "did not clearly move"
-	if c.Rose() {
-		word = "rose"
-	} else if c.Fell() {
-		word = "fell"
-	}
-	x := note("reward", SectionReward, c.To.N, f.Totals.Groups,
-		fmt.Sprintf("The mean reward %s: %s in the first quarter of the steps, %s in the last.", word, c.From, c.To),
-		"Other samples are drawn at every step, and later phases are harder: compare within a phase.")
-	if c.Fell() && len(f.trainedPhases()) == 1 {
-		x[0].Level = Look
-		x[0].Hint = "Within one phase a fall means forgetting, a broken judge, or a learning rate that is too high."
+	x := note("reward", SectionReward, groups, f.Totals.Groups,
+		"Mean reward of a phase's own samples, first to last quarter of its steps: "+strings.Join(parts, "; ")+".",
+		"Other samples are drawn at every step; compare the samples that moved most.")
+	if x[0].Level = level; level == Look {
+		x[0].Hint = "A fall within a phase means forgetting, a judge that broke, or a learning rate that is too high."
 	}
 	return x
-}
-
-func (f *Facts) trainedPhases() map[int32]bool {
-	phases := map[int32]bool{}
-	for i := range f.Steps {
-		if f.Steps[i].Phase > 0 {
-			phases[f.Steps[i].Phase] = true
-		}
-	}
-	return phases
 }
 
 func (f *Facts) findAgain() []Finding {

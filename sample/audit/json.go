@@ -17,7 +17,7 @@ func (m MeasuredUnder) MarshalJSON() ([]byte, error) {
 }
 
 // WriteJSON writes the facts as lines with a message_type: audit first, then finding, set, step,
-// expected, judge, retrospective, plan, and one line for every sample. What is unknown is null.
+// trend, expected, judge, retrospective, plan, and one line for every sample. What is unknown is null.
 func (f *Facts) WriteJSON(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	l := lines{enc: json.NewEncoder(b)}
@@ -33,6 +33,7 @@ func (f *Facts) WriteJSON(w io.Writer) error {
 	writeAll(&l, "finding", f.Findings)
 	writeAll(&l, "set", f.Sets)
 	writeAll(&l, "step", f.Steps)
+	writeAll(&l, "trend", f.Trends)
 	writeAll(&l, "expected", f.Expected)
 	writeAll(&l, "judge", []Judge{f.Judge})
 	writeAll(&l, "retrospective", []Retrospective{f.Retrospective})

@@ -176,7 +176,7 @@ func (s *Sample) state(t Thresholds) State {
 	return Learning
 }
 
-// countGroups counts all groups, and compares the first quarter of the steps with the last.
+// countGroups counts all groups.
 func (g *gatherer) countGroups() {
 	t := &g.facts.Totals
 	for i := range g.visits {
@@ -194,7 +194,6 @@ func (g *gatherer) countGroups() {
 			t.Ahead++
 		}
 	}
-	t.First, t.Recent = estimateOf(0, 0), estimateOf(0, 0)
 }
 
 func median(values []float64) Value {

@@ -104,28 +104,55 @@ func (s *Step) add(v *visit) {
 	means.add(Means{1, v.sum / float64(v.known)})
 }
 
-// window compares the first quarter of the steps of training with the last.
+// A Trend compares the first quarter of a phase's steps with the last, by the groups of the
+// phase's own samples.
+type Trend struct {
+	Phase  int32  `json:"phase"`
+	Change Change `json:"change"` // n: groups
+}
+
+// window makes the trends, and counts the groups in the last quarter of all steps.
 func (g *gatherer) window(ordered []*Step) {
-	t := &g.facts.Totals
+	f := g.facts
 	trained := slices.DeleteFunc(slices.Clone(ordered), func(s *Step) bool { return s.Phase == 0 })
+	eachPhase(trained, func(steps []*Step) {
+		low, high, quarter := quarters(steps)
+		var first, last Means
+		for _, s := range steps {
+			if s.Order < low+quarter {
+				first.add(s.Own)
+			}
+			if s.Order > high-quarter {
+				last.add(s.Own)
+			}
+		}
+		f.Trends = append(f.Trends, Trend{steps[0].Phase, changeOf(first.Estimate(), last.Estimate())})
+	})
 	if len(trained) == 0 {
 		return
 	}
-	low, high := trained[0].Order, trained[len(trained)-1].Order
-	quarter := max((high-low+1)/4, 1)
-	var first, recent Means
+	_, high, quarter := quarters(trained)
 	for _, s := range trained {
-		if s.Order < low+quarter {
-			first.add(s.Own)
-			first.add(s.Retrospective)
-		}
 		if s.Order > high-quarter {
-			recent.add(s.Own)
-			recent.add(s.Retrospective)
-			t.RecentZero.add(s.Zero)
+			f.Totals.RecentZero.add(s.Zero)
 		}
 	}
-	t.First, t.Recent = first.Estimate(), recent.Estimate()
+}
+
+func quarters(steps []*Step) (low, high, quarter int64) {
+	low, high = steps[0].Order, steps[len(steps)-1].Order
+	return low, high, max((high-low+1)/4, 1)
+}
+
+func eachPhase(steps []*Step, yield func([]*Step)) {
+	for from := 0; from < len(steps); {
+		to := from + 1
+		for to < len(steps) && steps[to].Phase == steps[from].Phase {
+			to++
+		}
+		yield(steps[from:to])
+		from = to
+	}
 }
 
 // Bin joins neighbouring steps of a phase, at most n bins for all phases together, so that a

@@ -21,10 +21,10 @@ import (
 
 // How much of a text a sample's own part shows, in characters.
 const (
-	questionRunes = 500
-	contextRunes  = 240
+	questionRunes = 320
+	contextRunes  = 180
 	answerRunes   = 160
-	tailRunes     = 320
+	tailRunes     = 240
 	maxAnswers    = 8
 	promptTokens  = 160 // at each end of a prompt that is decoded
 )
