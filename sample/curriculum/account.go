@@ -28,8 +28,8 @@ type Account struct {
 	batch    int
 	position int64
 	stretch  stretch
-	drawn    map[countKey]int64
-	refused  map[countKey]int64
+	drawn    tally
+	refused  tally
 }
 
 // A Count is a number of samples with one origin and reason.
@@ -46,6 +46,24 @@ type countKey struct {
 	reason  Reason
 }
 
+// A tally counts by few keys: a search among them is quicker than a map.
+type tally []tallied
+
+type tallied struct {
+	countKey
+	n int64
+}
+
+func (t *tally) add(k countKey) {
+	for i := range *t {
+		if (*t)[i].countKey == k {
+			(*t)[i].n++
+			return
+		}
+	}
+	*t = append(*t, tallied{k, 1})
+}
+
 // stretch sums the expected shares over as many positions as dynamic sampling may use for one batch.
 type stretch struct {
 	first, n int64
@@ -56,13 +74,12 @@ func newAccount(c *Config, k *Knowledge) Account {
 	return Account{
 		Epochs: c.Epochs, Outcomes: k.Outcomes, GroupSize: c.GroupSize, batch: c.Batch,
 		WorstLength: int64(c.Generation) * MaxGenerationBatches,
-		drawn:       map[countKey]int64{}, refused: map[countKey]int64{},
 	}
 }
 
 // draw counts one position.
 func (a *Account) draw(p *Planner, c *pooled) {
-	a.drawn[countKey{p.table.Samples[c.sample].Phase, 0, c.reason}]++
+	a.drawn.add(countKey{p.table.Samples[c.sample].Phase, refuserNone, c.reason})
 	if !c.known {
 		a.Unvisited++
 	}
@@ -84,7 +101,7 @@ func (a *Account) endStretch() {
 }
 
 func (a *Account) refuse(p *Planner, c *pooled) {
-	a.refused[countKey{p.table.Samples[c.sample].Phase, c.refuser, c.reason}]++
+	a.refused.add(countKey{p.table.Samples[c.sample].Phase, c.refuser, c.reason})
 }
 
 // finish turns sums into shares.
@@ -100,10 +117,10 @@ func (a *Account) finish(p *Planner) {
 	a.Drawn, a.Refused = counts(p, a.drawn), counts(p, a.refused)
 }
 
-func counts(p *Planner, of map[countKey]int64) []Count {
+func counts(p *Planner, of tally) []Count {
 	out := make([]Count, 0, len(of))
-	for k, n := range of {
-		c := Count{OriginPhase: k.phase, Reason: k.reason.String(), Samples: n}
+	for _, k := range of {
+		c := Count{OriginPhase: k.phase, Reason: k.reason.String(), Samples: k.n}
 		if k.refuser != refuserNone {
 			c.Gate = p.refuserName(k.refuser)
 		}

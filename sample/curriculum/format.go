@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/sample/history"
 )
 
 const (
@@ -63,21 +65,26 @@ func RefusedName(plan string) string {
 // returns, the segment may be served. name is the plan's.
 func (s *Segment) Write(fsys dataset.FS, name string) error {
 	name = SegmentName(name, s.Header.Segment)
-	if err := writeRows(fsys, RefusedName(name), parquet.SchemaOf(Refusal{}), &s.Header, len(s.refused), refusalColumns, func(at int) (*Planner, *placed, int64) {
-		return s.planner, &s.refused[at], 0
-	}); err != nil {
+	if err := writeRows(fsys, RefusedName(name), parquet.SchemaOf(Refusal{}), &s.Header, s.refused, refusalColumns, s.planner, s.refusedRow); err != nil {
 		return err
 	}
-	return writeRows(fsys, name, parquet.SchemaOf(Entry{}), &s.Header, len(s.rows), entryColumns, func(at int) (*Planner, *placed, int64) {
-		return s.planner, &s.rows[at], s.Header.First + int64(at)
-	})
+	return writeRows(fsys, name, parquet.SchemaOf(Entry{}), &s.Header, s.rows, entryColumns, s.planner, s.row)
 }
 
-// A put writes the value of one column of a row.
-type put func(buf []byte, p *Planner, r *placed, position int64) (parquet.Value, []byte)
+// placed is a sample in its place.
+type placed struct {
+	pooled
+	sample   *Sample
+	epoch    int32
+	position int64
+}
+
+// A put makes the value of one column of a row. Text goes to the end of buf, which does not
+// move.
+type put func(buf []byte, p *Planner, r *placed) (parquet.Value, []byte)
 
 // writeRows writes a file a column at a time: by reflection it takes several times as long.
-func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, n int, columns []put, row func(int) (*Planner, *placed, int64)) error {
+func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, n int, columns []put, p *Planner, row func(int) (*pooled, int32)) error {
 	out, err := dataset.CreateHashed(fsys, name+".tmp")
 	if err != nil {
 		return err
@@ -90,7 +97,7 @@ func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, 
 		options = append(options, parquet.KeyValueMetadata(keyPrefix+kv[0], kv[1]))
 	}
 	w := parquet.NewWriter(out, options...)
-	if err := writeColumns(w, n, columns, row); err != nil {
+	if err := writeColumns(w, n, columns, p, h.First, row); err != nil {
 		out.Abort()
 		return fmt.Errorf("write %s: %w", name, err)
 	}
@@ -104,39 +111,77 @@ func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, 
 	return fsys.SyncDir(path.Dir(name))
 }
 
-func writeColumns(w *parquet.Writer, n int, columns []put, row func(int) (*Planner, *placed, int64)) error {
-	writers := w.ColumnWriters()
-	values := make([]parquet.Value, 0, chunkRows)
-	var text []byte
-	for from := 0; from < n; from += chunkRows {
-		to := min(from+chunkRows, n)
-		for c, value := range columns {
-			values, text = values[:0], text[:0]
-			if need := chunkRows * 32; cap(text) < need {
-				text = make([]byte, 0, need) // values point into it: it must not move
+// writeColumns writes row groups side by side, and puts them into the file in their order.
+func writeColumns(w *parquet.Writer, n int, columns []put, p *Planner, first int64, row func(int) (*pooled, int32)) error {
+	type filled struct {
+		group *parquet.ConcurrentRowGroupWriter
+		err   chan error
+	}
+	workers := runtime.GOMAXPROCS(0)
+	free := make(chan *parquet.ConcurrentRowGroupWriter, workers)
+	for range min(workers, n/rowGroupRows+1) {
+		free <- w.BeginRowGroup()
+	}
+	order := make(chan filled, workers)
+	go func() {
+		defer close(order)
+		for from := 0; from < n; from += rowGroupRows {
+			f := filled{<-free, make(chan error, 1)}
+			if f.group == nil {
+				return // a group before it failed
 			}
-			for i := from; i < to; i++ {
-				p, r, position := row(i)
-				var v parquet.Value
-				v, text = value(text, p, r, position)
-				values = append(values, v)
+			go func() {
+				f.err <- fillGroup(f.group.ColumnWriters(), from, min(from+rowGroupRows, n), columns, p, first, row)
+			}()
+			order <- f
+		}
+	}()
+	var failed error
+	for f := range order {
+		if err := <-f.err; failed == nil {
+			failed = err
+		}
+		if failed == nil {
+			_, failed = f.group.Commit()
+		}
+		if failed != nil {
+			f.group = nil
+		}
+		free <- f.group
+	}
+	if failed != nil {
+		return failed
+	}
+	return w.Close()
+}
+
+// fillGroup writes the rows [from, to) to the columns of one row group.
+func fillGroup(writers []*parquet.ColumnWriter, from, to int, columns []put, p *Planner, first int64, row func(int) (*pooled, int32)) error {
+	values := make([]parquet.Value, chunkRows)
+	rows := make([]placed, chunkRows)
+	text := make([]byte, 0, chunkRows*2*len(history.SampleID{}))
+	for ; from < to; from += chunkRows {
+		rows, values := rows[:min(chunkRows, to-from)], values[:min(chunkRows, to-from)]
+		for i := range rows {
+			r, epoch := row(from + i)
+			rows[i] = placed{*r, &p.table.Samples[r.sample], epoch, first + int64(from+i)}
+		}
+		for c, value := range columns {
+			text = text[:0]
+			for i := range rows {
+				values[i], text = value(text, p, &rows[i])
 			}
 			if _, err := writers[c].WriteRowValues(values); err != nil {
 				return err
 			}
 		}
-		if to%rowGroupRows == 0 && to < n {
-			if err := w.Flush(); err != nil {
-				return err
-			}
-		}
 	}
-	return w.Close()
+	return nil
 }
 
 // plain makes a put of a value that needs no text.
 func plain(value func(p *Planner, r *placed) parquet.Value) put {
-	return func(buf []byte, p *Planner, r *placed, _ int64) (parquet.Value, []byte) { return value(p, r), buf }
+	return func(buf []byte, p *Planner, r *placed) (parquet.Value, []byte) { return value(p, r), buf }
 }
 
 // known makes a put of a number that is null without a known reward.
@@ -149,19 +194,19 @@ func known(value func(r *placed) float64) put {
 	})
 }
 
-func putID(buf []byte, p *Planner, r *placed, _ int64) (parquet.Value, []byte) {
+func putID(buf []byte, _ *Planner, r *placed) (parquet.Value, []byte) {
 	begin := len(buf)
-	buf = hex.AppendEncode(buf, p.table.Samples[r.sample].ID[:])
+	buf = hex.AppendEncode(buf, r.sample.ID[:])
 	return parquet.ByteArrayValue(buf[begin:]), buf
 }
 
 var (
 	putEpoch = plain(func(_ *Planner, r *placed) parquet.Value { return parquet.Int32Value(r.epoch) })
 	putShard = plain(func(p *Planner, r *placed) parquet.Value {
-		return parquet.ByteArrayValue(p.shards[p.table.Samples[r.sample].Shard])
+		return parquet.ByteArrayValue(p.shards[r.sample.Shard])
 	})
-	putRow      = plain(func(p *Planner, r *placed) parquet.Value { return parquet.Int32Value(p.table.Samples[r.sample].Row) })
-	putPhase    = plain(func(p *Planner, r *placed) parquet.Value { return parquet.Int32Value(p.table.Samples[r.sample].Phase) })
+	putRow      = plain(func(p *Planner, r *placed) parquet.Value { return parquet.Int32Value(r.sample.Row) })
+	putPhase    = plain(func(p *Planner, r *placed) parquet.Value { return parquet.Int32Value(r.sample.Phase) })
 	putEstimate = known(func(r *placed) float64 { return r.estimate })
 	putLower    = known(func(r *placed) float64 { return r.lower })
 	putUpper    = known(func(r *placed) float64 { return r.upper })
@@ -169,7 +214,7 @@ var (
 	putWeight   = plain(func(_ *Planner, r *placed) parquet.Value { return parquet.DoubleValue(r.weight) })
 	putReason   = plain(func(_ *Planner, r *placed) parquet.Value { return parquet.ByteArrayValue(reasonBytes[r.reason]) })
 	putGate     = plain(func(p *Planner, r *placed) parquet.Value {
-		return parquet.ByteArrayValue([]byte(p.refuserName(r.refuser)))
+		return parquet.ByteArrayValue(p.refusers[r.refuser])
 	})
 )
 
@@ -180,9 +225,7 @@ var reasonBytes = func() (b [reasons][]byte) {
 	return b
 }()
 
-func putPosition(buf []byte, _ *Planner, _ *placed, position int64) (parquet.Value, []byte) {
-	return parquet.Int64Value(position), buf
-}
+var putPosition = plain(func(_ *Planner, r *placed) parquet.Value { return parquet.Int64Value(r.position) })
 
 // The columns in the order of Entry and of Refusal.
 var (

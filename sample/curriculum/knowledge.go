@@ -31,9 +31,11 @@ type Knowledge struct {
 	Snapshot string // id
 	Outcomes int64  // that the source takes
 
-	// Known and Lifetime find the summary of a sample, nil where there is none: of the visits
-	// that the source takes, and of all. Nil functions know nothing.
-	Known, Lifetime func(history.SampleID) *history.Summary
+	// Known finds the summary of the visits that the source takes, nil where there is none.
+	// Nil: no sample has one.
+	Known func(history.SampleID) *history.Summary
+	// Lifetime finds the summary of all visits. Nil: it is Known.
+	Lifetime func(history.SampleID) *history.Summary
 
 	track *estimate.Drift // nil unless the source is the running estimate
 	now   history.Visit   // phase and step of the last visit
@@ -65,7 +67,6 @@ func Learn(ctx context.Context, snap *history.Snapshot, t *Table, c Config) (*Kn
 		return nil, err
 	}
 	k.Known, k.Outcomes = known.Of, known.Outcomes
-	k.Lifetime = known.Of
 	if c.asksLifetime() && c.Source != SourceRunning {
 		all, err := snap.Summarize(ctx, o)
 		if err != nil {
@@ -116,12 +117,17 @@ func (k *Knowledge) follow(ctx context.Context, snap *history.Snapshot, t *Table
 	return ctx.Err()
 }
 
-// candidate returns what is known of a sample.
-func (k *Knowledge) candidate(s *Sample) Candidate {
-	c := Candidate{Sample: s}
-	if k.Known != nil {
-		c.Known = k.Known(s.ID)
+// find returns the summary of a sample, nil where there is none.
+func (k *Knowledge) find(id history.SampleID) *history.Summary {
+	if k.Known == nil {
+		return nil
 	}
+	return k.Known(id)
+}
+
+// candidate returns what is known of a sample, from what find found.
+func (k *Knowledge) candidate(s *Sample, known *history.Summary) Candidate {
+	c := Candidate{Sample: s, Known: known, Lifetime: known}
 	if k.Lifetime != nil {
 		c.Lifetime = k.Lifetime(s.ID)
 	}

@@ -37,6 +37,7 @@ type Planner struct {
 	drawn    []bool // [table samples] in this epoch
 	pool     []pooled
 	shards   [][]byte // [table shards] paths
+	refusers [256][]byte
 }
 
 // cursor is where a plan goes on; segments carry it.
@@ -91,6 +92,12 @@ func New(t *Table, c Config) (*Planner, error) {
 	p := &Planner{table: t, config: c, mix: m, drawn: make([]bool, len(t.Samples))}
 	for _, path := range t.Shards {
 		p.shards = append(p.shards, []byte(path))
+	}
+	for i := range c.Gates {
+		p.refusers[i+1] = []byte(p.refuserName(uint8(i + 1)))
+	}
+	for _, r := range []uint8{refuserShare, refuserOwn, refuserStrategy} {
+		p.refusers[r] = []byte(p.refuserName(r))
 	}
 	return p, nil
 }
@@ -170,7 +177,7 @@ func (p *Planner) Next(ctx context.Context, k *Knowledge, n int64) (*Segment, er
 // draw adds positions of the present epoch to a segment, at most n.
 func (p *Planner) draw(s *Segment, k *Knowledge, n int64) {
 	random := newRandom(p.config.Seed, p.cursor.Epoch)
-	p.weigh(k, random)
+	p.weigh(k, random) // a new pool: the segment keeps it
 	own, earlier := p.queues(random)
 	quotaOwn, quotaEarlier := p.quotas(len(own), len(earlier))
 	own, earlier = p.cut(own, quotaOwn), p.cut(earlier, quotaEarlier)

@@ -92,7 +92,7 @@ func TestTheSourceDecidesWhichVisitsCount(t *testing.T) {
 		c := DefaultConfig(2)
 		c.Source = source
 		k := learn(t, table, c, outcomes...)
-		candidate := k.candidate(&table.Samples[0])
+		candidate := k.candidate(&table.Samples[0], k.find(table.Samples[0].ID))
 		if mean, known := candidate.Mean(); !known || mean != want {
 			t.Errorf("%s: mean %v, want %v", source, mean, want)
 		}
@@ -100,7 +100,7 @@ func TestTheSourceDecidesWhichVisitsCount(t *testing.T) {
 	c := DefaultConfig(2)
 	c.Source = SourceRunning
 	k := learn(t, table, c, outcomes...)
-	candidate := k.candidate(&table.Samples[0])
+	candidate := k.candidate(&table.Samples[0], k.find(table.Samples[0].ID))
 	if mean, _ := candidate.Mean(); mean != 12.0/32 {
 		t.Errorf("running: mean of all rewards %v", mean)
 	}
@@ -260,7 +260,11 @@ func TestGatesNeverPassWhatTheyName(t *testing.T) {
 			if s := k.Known(id); s != nil && s.Known > 0 && s.Mean() > above {
 				rt.Fatalf("%s has mean %v, over %v", id, s.Mean(), above)
 			}
-			if s := k.Lifetime(id); s != nil && (int(s.KnownVisits) >= visits && s.Successes == 0 || s.ZeroStreak > 0) {
+			of := k.Lifetime
+			if of == nil {
+				of = k.Known
+			}
+			if s := of(id); s != nil && (int(s.KnownVisits) >= visits && s.Successes == 0 || s.ZeroStreak > 0) {
 				rt.Fatalf("%s: %d visits, %d successes, %d groups without signal", id, s.KnownVisits, s.Successes, s.ZeroStreak)
 			}
 		}

@@ -40,10 +40,10 @@ type Refusal struct {
 	Reason      string   `parquet:"reason,dict"`
 }
 
-func (p *Planner) entry(r *placed, position int64) Entry {
+func (p *Planner) entry(r *pooled, epoch int32, position int64) Entry {
 	s := &p.table.Samples[r.sample]
 	e := Entry{
-		Position: position, Epoch: r.epoch, SampleID: s.ID.String(), Shard: p.table.Shards[s.Shard], Row: s.Row,
+		Position: position, Epoch: epoch, SampleID: s.ID.String(), Shard: p.table.Shards[s.Shard], Row: s.Row,
 		OriginPhase: s.Phase, Rollouts: r.rollouts, Weight: r.weight, Reason: r.reason.String(),
 	}
 	if r.known {
@@ -52,8 +52,8 @@ func (p *Planner) entry(r *placed, position int64) Entry {
 	return e
 }
 
-func (p *Planner) refusal(r *placed) Refusal {
-	e := p.entry(r, 0)
+func (p *Planner) refusal(r *pooled, epoch int32) Refusal {
+	e := p.entry(r, epoch, 0)
 	return Refusal{
 		Epoch: e.Epoch, SampleID: e.SampleID, Shard: e.Shard, Row: e.Row, OriginPhase: e.OriginPhase, Estimate: e.Estimate,
 		Lower: e.Lower, Upper: e.Upper, Rollouts: e.Rollouts, Gate: p.refuserName(r.refuser), Reason: e.Reason,

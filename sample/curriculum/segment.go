@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"sort"
 )
 
 // A Header is what a plan's file says of itself, in its Parquet key-value metadata.
@@ -32,15 +33,34 @@ type Segment struct {
 	Header  Header
 	Account Account
 
-	planner *Planner
-	rows    []placed
-	refused []placed
+	planner       *Planner
+	parts         []part
+	rows, refused int
 }
 
-// placed is a sample in its place.
-type placed struct {
-	pooled
-	epoch int32
+// A part is what one epoch gave to a segment: indices into the pool that it was drawn from.
+type part struct {
+	epoch          int32
+	pool           []pooled
+	order, refused []int32
+	firstRow       int // in the segment
+	firstRefused   int
+}
+
+// at finds the part that holds a row or a refusal, from the first index of each.
+func (s *Segment) at(i int, first func(*part) int) *part {
+	n := sort.Search(len(s.parts), func(n int) bool { return first(&s.parts[n]) > i })
+	return &s.parts[n-1]
+}
+
+func (s *Segment) row(i int) (*pooled, int32) {
+	p := s.at(i, func(p *part) int { return p.firstRow })
+	return &p.pool[p.order[i-p.firstRow]], p.epoch
+}
+
+func (s *Segment) refusedRow(i int) (*pooled, int32) {
+	p := s.at(i, func(p *part) int { return p.firstRefused })
+	return &p.pool[p.refused[i-p.firstRefused]], p.epoch
 }
 
 func planID(datasetID, snapshot string, c *Config) string {
@@ -64,41 +84,48 @@ func (p *Planner) begin(k *Knowledge) *Segment {
 }
 
 // Len returns the number of positions.
-func (s *Segment) Len() int { return len(s.rows) }
+func (s *Segment) Len() int { return s.rows }
 
 // Refused returns the number of refusals.
-func (s *Segment) Refused() int { return len(s.refused) }
+func (s *Segment) Refused() int { return s.refused }
 
 // add takes the samples of an order, and the refusals of the pool they were drawn from.
 func (s *Segment) add(p *Planner, order []int32, epoch int32) {
-	if s.rows == nil {
-		s.rows = make([]placed, 0, len(order))
-	}
+	part := part{epoch: epoch, pool: p.pool, order: order, firstRow: s.rows, firstRefused: s.refused}
 	for _, i := range order {
-		s.rows = append(s.rows, placed{p.pool[i], epoch})
 		s.Account.draw(p, &p.pool[i])
 	}
 	for i := range p.pool {
 		if c := &p.pool[i]; c.refuser != refuserNone {
-			s.refused = append(s.refused, placed{*c, epoch})
+			part.refused = append(part.refused, int32(i))
 			s.Account.refuse(p, c)
 		}
 	}
+	s.rows += len(order)
+	s.refused += len(part.refused)
+	s.parts = append(s.parts, part)
 }
 
 // hash returns RowsSHA256.
 func (s *Segment) hash() string {
 	h := newRowsHash(s.Header.Previous)
-	for i := range s.rows {
-		h.add(s.rows[i].epoch, s.planner.table.Samples[s.rows[i].sample].ID)
+	for i := range s.parts {
+		part := &s.parts[i]
+		for _, n := range part.order {
+			h.add(part.epoch, s.planner.table.Samples[part.pool[n].sample].ID)
+		}
 	}
 	return h.sum()
 }
 
 // Entry returns the position i of the segment, counted from its own first.
 func (s *Segment) Entry(i int) Entry {
-	return s.planner.entry(&s.rows[i], s.Header.First+int64(i))
+	row, epoch := s.row(i)
+	return s.planner.entry(row, epoch, s.Header.First+int64(i))
 }
 
 // Refusal returns one of the refusals.
-func (s *Segment) Refusal(i int) Refusal { return s.planner.refusal(&s.refused[i]) }
+func (s *Segment) Refusal(i int) Refusal {
+	row, epoch := s.refusedRow(i)
+	return s.planner.refusal(row, epoch)
+}
