@@ -7,7 +7,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build test fuzz lint fmt golden bench bench-peers demo interop clean
+.PHONY: help build test fuzz lint fmt golden bench bench-peers bench-tokenizers exactness hf demo interop clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -40,6 +40,17 @@ bench: ## Go benchmarks of every stage
 
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+bench-tokenizers: ## the tokenizers of Go, Rust and Python on the same text, cold
+	@test -n "$(PIPELINE_REAL_DATA)" || (echo "set PIPELINE_REAL_DATA to a folder with tokenizers/ and real/"; exit 1)
+	sh tokenize/bpe/speed/speed.sh $(CACHE)/speed $(ARGS)
+
+exactness: ## ids against tokenizers and tiktoken: 45 MB of documents, 1,000,000 random strings
+	sh tokenize/bpe/exactness/exactness.sh $(CACHE)/exactness $(ARGS)
+
+hf: ## the optional engine on daulet/tokenizers: builds its static library and tests it
+	sh tokenize/hf/build.sh $(CACHE)/hf
+	CGO_ENABLED=1 CGO_LDFLAGS=-L$(CACHE)/hf $(GO) test -tags hf ./tokenize/hf/...
 
 interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the shards
 	python3 dataset/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
