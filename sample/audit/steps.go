@@ -50,6 +50,14 @@ func (l *Means) add(o Means) {
 	l.Sum += o.Sum
 }
 
+// MeanTokens returns the mean length of the responses whose length is known.
+func (s *Step) MeanTokens() string {
+	if s.Counted == 0 {
+		return "unknown"
+	}
+	return comma(s.Tokens / s.Counted)
+}
+
 // makeSteps counts the visits of each step, and puts the phases behind each other.
 func (g *gatherer) makeSteps() {
 	g.steps = map[stepKey]*Step{}

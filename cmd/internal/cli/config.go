@@ -19,6 +19,7 @@ type Config struct {
 	Ingest   IngestConfig   `toml:"ingest"`
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
+	Audit    AuditConfig    `toml:"audit"`
 }
 
 // InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
@@ -51,6 +52,21 @@ type BucketConfig struct {
 	Phases Lengths `toml:"phases" flag:"phases" default:"20000,60000" help:"longest prompt of each phase, in tokens" sections:"bucket"`
 	Length string  `toml:"length" flag:"length" default:"prompt" help:"what decides the phase: prompt, or question+context" sections:"bucket,tokenize"`
 	NoText bool    `toml:"no_text" flag:"no-text" default:"false" help:"leave question, context, response text and meta out of the shards" sections:"bucket"`
+}
+
+// AuditConfig is [audit]: from where on a finding asks for a person, so that the verb audit ends
+// with status 3.
+type AuditConfig struct {
+	QuarantineVisits int   `toml:"quarantine_visits" flag:"quarantine-visits" default:"3" help:"visits without a success that make a sample unlearnable" sections:"audit"`
+	SolvedAbove      Share `toml:"solved_above" flag:"solved-above" default:"90%" help:"mean reward over which a sample is solved" sections:"audit"`
+	MaxUnlearnable   Share `toml:"max_unlearnable" flag:"max-unlearnable" default:"5%" help:"share of unlearnable samples, of those with a known reward, that needs no look" sections:"audit"`
+	MaxSolved        Share `toml:"max_solved" flag:"max-solved" default:"50%" help:"the same of solved samples" sections:"audit"`
+	MaxNeverVisited  Share `toml:"max_never_visited" flag:"max-never-visited" default:"50%" help:"the same of samples never visited, of the phases that were trained" sections:"audit"`
+	MaxZeroVariance  Share `toml:"max_zero_variance" flag:"max-zero-variance" default:"60%" help:"the same of zero-variance groups, in the last quarter of the steps" sections:"audit"`
+	MaxNull          Share `toml:"max_null" flag:"max-null" default:"1%" help:"the same of rollouts without a reward" sections:"audit"`
+	MaxDisagreement  Share `toml:"max_disagreement" flag:"max-disagreement" default:"20%" help:"the same of rollouts on which rule and judge differ" sections:"audit"`
+	MaxOversampling  int   `toml:"max_oversampling" flag:"max-oversampling" default:"3" help:"groups drawn for one that teaches, in another pass over a phase, that need no look" sections:"audit"`
+	Top              int   `toml:"top" flag:"top" default:"50" help:"rows of a list in the HTML page" sections:"audit"`
 }
 
 // Build returns the options of a build of these stages.

@@ -42,7 +42,6 @@ type character struct {
 	dead         bool // mislabelled: no answer is right
 	skipped      bool // never drawn
 	words        float64
-	fails        int // visits without a success
 	last         float64
 }
 
