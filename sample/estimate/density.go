@@ -101,8 +101,9 @@ func ratesAt(level float64) *rates {
 	return r
 }
 
-// moments returns the mean and the variance of the rate, and the mean of p(1-p).
-func (r *rates) moments(belief *density) (mean, variance, spread float64) {
+// moments returns the mean and the variance of the rate, and the mean of p(1-p), which is also
+// the slope of the mean as the level moves.
+func (r *rates) moments(belief *density) (mean, variance, slope float64) {
 	var m, s float32
 	for k, w := range belief {
 		m += w * r.p[k]

@@ -19,13 +19,17 @@ type Drift struct {
 	task    func(history.SampleID) int32
 	index   map[history.SampleID]int32
 	states  []state
-	level   level
-	rates   *rates // at the level
+	level   level            // of all samples
+	offsets map[int32]*level // of each task, from the level of all
+	rates   map[int32]*rates // of each task, now
 	panel   panel
 	gap     float64 // running mean of the steps between two visits of a sample
 	scatter scatter
 	change  change
 }
+
+// offsetDoubt keeps the level of a task where that of all is until its own readings insist.
+const offsetDoubt = 3
 
 // state is what is known of one sample.
 type state struct {
@@ -46,8 +50,7 @@ func NewDrift(task func(history.SampleID) int32) *Drift {
 	if task == nil {
 		task = func(history.SampleID) int32 { return 0 }
 	}
-	d := &Drift{task: task, index: map[history.SampleID]int32{}, panel: newPanel(), rates: ratesAt(0)}
-	d.level = newLevel()
+	d := &Drift{task: task, index: map[history.SampleID]int32{}, panel: newPanel(), level: newLevel(0), offsets: map[int32]*level{}, rates: map[int32]*rates{}}
 	d.change = d.panel.best()
 	return d
 }
@@ -64,16 +67,16 @@ func (d *Drift) Predict(v *history.Visit) (Prediction, bool) {
 	s := &d.states[i]
 	evidence := s.evidence
 	belief := d.age(&evidence, s, v.Step, d.change)
-	return d.predict(&belief), true
+	return d.predict(&belief, s.task), true
 }
 
 // Unseen returns what is expected of a sample of a task without any visit.
 func (d *Drift) Unseen(task int32) Prediction {
-	return d.predict(d.panel.population(task))
+	return d.predict(d.panel.population(task), task)
 }
 
-func (d *Drift) predict(belief *density) Prediction {
-	mean, variance, _ := d.rates.moments(belief)
+func (d *Drift) predict(belief *density, task int32) Prediction {
+	mean, variance, _ := d.ratesOf(task).moments(belief)
 	return betaOf(mean, variance)
 }
 
@@ -116,24 +119,53 @@ func (d *Drift) Observe(step []history.Visit) {
 	d.change = d.panel.best()
 }
 
-// follow moves the level to where the revisits of a step say that it is.
+// ratesOf returns what the axis means for a task now. A task without a visit is where all are.
+func (d *Drift) ratesOf(task int32) *rates {
+	if r, ok := d.rates[task]; ok {
+		return r
+	}
+	return ratesAt(d.level.value)
+}
+
+// reading is what a step says of a level, as the sums of weighted least squares:
+// weighted / precision is the shift from where the level is.
+type reading struct{ weighted, precision float64 }
+
+// follow moves the levels to where the revisits of a step say that they are.
 func (d *Drift) follow(step []history.Visit) {
-	weighted, precision := 0.0, 0.0
+	var all reading
+	tasks := map[int32]reading{}
 	for i := range step {
 		v := &step[i]
-		at, ok := d.index[v.SampleID]
-		if !ok || v.Known == 0 {
+		if v.Known == 0 {
 			continue
 		}
-		evidence := d.states[at].evidence
-		belief := d.age(&evidence, &d.states[at], v.Step, d.change)
-		mean, variance, spread := d.rates.moments(&belief)
-		noise := variance + spread/(float64(v.Known)*d.scatter.factor())
-		weighted += spread * (v.Mean() - mean) / noise
-		precision += spread * spread / noise
+		at, ok := d.index[v.SampleID]
+		if !ok {
+			if task := d.task(v.SampleID); d.rates[task] == nil {
+				l := newLevel(offsetDoubt)
+				d.offsets[task], d.rates[task] = &l, ratesAt(d.level.value)
+			}
+			continue
+		}
+		s := &d.states[at]
+		belief := d.age(&s.evidence, s, v.Step, d.change) // learn multiplies the visit in
+		mean, variance, slope := d.rates[s.task].moments(&belief)
+		noise := variance + slope/(float64(v.Known)*d.scatter.factor())
+		r := reading{slope * (v.Mean() - mean) / noise, slope * slope / noise}
+		t := tasks[s.task]
+		tasks[s.task] = reading{t.weighted + r.weighted, t.precision + r.precision}
+		all.weighted, all.precision = all.weighted+r.weighted, all.precision+r.precision
 	}
-	if d.level.observe(weighted, precision) {
-		d.rates = ratesAt(d.level.value)
+	before := d.level.value
+	d.level.observe(all)
+	shift := d.level.value - before
+	for task, o := range d.offsets {
+		r := tasks[task]
+		r.weighted -= shift * r.precision
+		if o.observe(r) || shift != 0 {
+			d.rates[task] = ratesAt(d.level.value + o.value)
+		}
 	}
 }
 
@@ -141,7 +173,7 @@ func (d *Drift) follow(step []history.Visit) {
 func (d *Drift) learn(v *history.Visit) {
 	d.scatter.add(v)
 	factor := d.scatter.factor()
-	likelihood := d.rates.likelihood(v.Sum*factor, float64(v.Known)*factor)
+	likelihood := d.rates[d.task(v.SampleID)].likelihood(v.Sum*factor, float64(v.Known)*factor)
 	i, ok := d.index[v.SampleID]
 	if !ok {
 		i = int32(len(d.states))
@@ -155,7 +187,6 @@ func (d *Drift) learn(v *history.Visit) {
 			d.gap = gap
 		}
 		d.gap += 0.01 * (gap - d.gap)
-		d.age(&d.states[i].evidence, &d.states[i], v.Step, d.change)
 	}
 	s := &d.states[i]
 	for k := range s.evidence {

@@ -9,8 +9,10 @@ import (
 
 const (
 	panelSize = 2048 // members; over it half of them leave
-	shrink    = 30.0 // samples of the whole population that a task's own prior counts as seen
+	shrink    = 60.0 // samples of the whole population that a task's own prior counts as seen
 	rounds    = 5    // of expectation maximization at each refresh
+	early     = 40   // rounds of the first refreshes, when the population is still a guess
+	earlyEnds = 10   // refreshes
 )
 
 // A panel is a random part of the samples, chosen by their ids, on which the population and the
@@ -22,9 +24,10 @@ type panel struct {
 	members []member
 	least   uint64 // ids whose hash is under it are members
 	fresh   int    // visits of members since the populations were learned
+	learned int    // how often they were
 
-	whole  density           // population of all samples
-	byTask map[int32]density // population of each task
+	whole  density            // population of all samples
+	byTask map[int32]*density // population of each task
 }
 
 type member struct {
@@ -34,7 +37,7 @@ type member struct {
 }
 
 func newPanel() panel {
-	p := panel{index: map[history.SampleID]int{}, least: math.MaxUint64, byTask: map[int32]density{}}
+	p := panel{index: map[history.SampleID]int{}, least: math.MaxUint64, byTask: map[int32]*density{}}
 	for _, diffuse := range []float64{0, 0.003, 0.01, 0.03, 0.1, 0.3, 1} {
 		for _, redraw := range []float64{0, 0.01, 0.04, 0.15} {
 			p.tried = append(p.tried, change{diffuse, redraw})
@@ -52,15 +55,7 @@ func newPanel() panel {
 }
 
 // best returns the change that predicted best.
-func (p *panel) best() change {
-	best := 0
-	for i := range p.scores {
-		if p.scores[i] > p.scores[best] {
-			best = i
-		}
-	}
-	return p.tried[best]
-}
+func (p *panel) best() change { return p.tried[p.bestIndex()] }
 
 func (p *panel) bestIndex() int {
 	best := 0
@@ -75,7 +70,7 @@ func (p *panel) bestIndex() int {
 // population returns where the own parts of a task's samples lie.
 func (p *panel) population(task int32) *density {
 	if d, ok := p.byTask[task]; ok {
-		return &d
+		return d
 	}
 	return &p.whole
 }
@@ -152,8 +147,12 @@ func (p *panel) refresh() {
 		return
 	}
 	p.fresh = 0
-	best := p.bestIndex()
-	for range rounds {
+	p.learned++
+	best, n := p.bestIndex(), rounds
+	if p.learned <= earlyEnds {
+		n = early
+	}
+	for range n {
 		p.expectation(best)
 	}
 }
@@ -183,7 +182,7 @@ func (p *panel) expectation(best int) {
 			t[k] += shrink * whole[k]
 		}
 		smooth(t)
-		p.byTask[task] = *t
+		p.byTask[task] = t
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/longctx/pipeline/sample/history"
 )
@@ -30,12 +31,20 @@ const (
 	Tasks      Kind = "tasks"      // four tasks with levels and drifts of their own
 	Fractional Kind = "fractional" // rewards with parts: 0, 1/4, .. 1; logits rise
 	Grpo       Kind = "grpo"       // a saturating rise with noise of steps, own speeds and own walks
+
+	Stairs        Kind = "stairs"        // the policy is replaced every tenth of the run; each jump is another for each sample
+	Retrospective Kind = "retrospective" // half of the samples come late, and of the early ones only those without success stay
+	Ceiling       Kind = "ceiling"       // a judge that refuses a third of right answers: rates end at 2/3
+	Slow          Kind = "slow"          // set so that last mean, running mean and decay err as on a real GRPO run
 )
 
-// Kinds returns all kinds.
-func Kinds() []Kind {
+// Seen returns the kinds that the default estimator was developed on.
+func Seen() []Kind {
 	return []Kind{Common, Walk, Bimodal, Still, Speeds, Abrupt, Mislabeled, Collapse, Insight, Tasks, Fractional, Grpo}
 }
+
+// HeldOut returns the kinds that were added after it was finished.
+func HeldOut() []Kind { return []Kind{Stairs, Retrospective, Ceiling, Slow} }
 
 // Options decide a history.
 type Options struct {
@@ -66,6 +75,8 @@ type world struct {
 	flip    []float64 // [samples] when insight comes, share of the run
 	common  []float64 // [steps] of all samples
 	stopped []bool    // [samples] at 0 for ever
+
+	succeeded []bool // [samples] at least once
 }
 
 // New makes a history.
@@ -83,18 +94,19 @@ func New(o Options) *History {
 	var queue []int
 	perStep := max(1, o.Samples*o.Visits/o.Steps)
 	for step := range o.Steps {
-		w.walk()
+		w.walk(step, o.Steps)
 		for position := range perStep {
 			i := rng.IntN(o.Samples)
 			if !o.Sparse {
-				if len(queue) == 0 {
-					queue = rng.Perm(o.Samples)
+				for len(queue) == 0 {
+					queue = w.reach(step, o.Steps, rng.Perm(o.Samples))
 				}
 				i, queue = queue[0], queue[1:]
 			}
 			rate := w.rate(i, step, o.Steps)
 			v := history.Visit{SampleID: ids[i], Setting: setting, Phase: 1, Step: int64(step), Position: int64(step*perStep + position), Known: int32(o.GroupSize)}
 			fill(&v, rate, o.Kind == Fractional, rng)
+			w.succeeded[i] = w.succeeded[i] || v.Successes > 0
 			h.Visits = append(h.Visits, v)
 			h.Rates = append(h.Rates, rate)
 		}
@@ -106,7 +118,7 @@ func newWorld(o Options, rng *rand.Rand) *world {
 	n := o.Samples
 	w := &world{
 		kind: o.Kind, rng: rng, start: make([]float64, n), speed: make([]float64, n), own: make([]float64, n),
-		task: make([]int32, n), flip: make([]float64, n), stopped: make([]bool, n), common: make([]float64, o.Steps),
+		task: make([]int32, n), flip: make([]float64, n), stopped: make([]bool, n), common: make([]float64, o.Steps), succeeded: make([]bool, n),
 	}
 	for i := range n {
 		w.start[i] = -0.3 + 2.2*rng.NormFloat64()
@@ -128,6 +140,9 @@ func newWorld(o Options, rng *rand.Rand) *world {
 			w.start[i] = []float64{-3, -1, 0, 2}[w.task[i]] + rng.NormFloat64()
 		case Grpo:
 			w.speed[i] = math.Exp(0.5 * rng.NormFloat64())
+		case Slow:
+			w.start[i] = -0.5 + 3.4*rng.NormFloat64()
+			w.speed[i] = math.Exp(0.3 * rng.NormFloat64())
 		}
 	}
 	noise := 0.0
@@ -152,14 +167,23 @@ func newWorld(o Options, rng *rand.Rand) *world {
 			w.common[s] = x
 		case Grpo:
 			w.common[s] = 2*(1-math.Exp(-3*x)) + noise
+		case Stairs:
+			w.common[s] = 2.5 * math.Floor(10*x) / 10
+		case Retrospective, Ceiling:
+			w.common[s] = 2 * math.Sqrt(x)
+		case Slow:
+			w.common[s] = 1.5*x + noise
 		}
 	}
 	return w
 }
 
 // walk moves the own parts by one step.
-func (w *world) walk() {
-	sd := map[Kind]float64{Walk: 0.08, Grpo: 0.03, Common: 0.02}[w.kind]
+func (w *world) walk(step, steps int) {
+	sd := map[Kind]float64{Walk: 0.08, Grpo: 0.03, Common: 0.02, Retrospective: 0.03, Slow: 0.02}[w.kind]
+	if w.kind == Stairs && step > 0 && step%max(steps/10, 1) == 0 {
+		sd = 0.5
+	}
 	if sd == 0 {
 		return
 	}
@@ -183,7 +207,23 @@ func (w *world) rate(i, step, steps int) float64 {
 	case w.kind == Tasks:
 		logit += []float64{3, 0, -1, 0.5}[w.task[i]] * x
 	}
-	return 1 / (1 + math.Exp(-logit))
+	rate := 1 / (1 + math.Exp(-logit))
+	if w.kind == Ceiling {
+		rate *= 2.0 / 3
+	}
+	return rate
+}
+
+// reach leaves of a permutation the samples that an epoch beginning at a step visits.
+func (w *world) reach(step, steps int, samples []int) []int {
+	if w.kind != Retrospective {
+		return samples
+	}
+	late := 2*step >= steps
+	return slices.DeleteFunc(samples, func(i int) bool {
+		second := i%2 == 1
+		return !late && second || late && !second && w.succeeded[i]
+	})
 }
 
 // flip2 is a fixed number in [0, 1) of each sample.
