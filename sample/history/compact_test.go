@@ -63,6 +63,20 @@ func TestCompactionKeepsOutcomesAndSnapshots(t *testing.T) {
 	}
 }
 
+func TestACompactionDoesNotMakeTheStoreForget(t *testing.T) {
+	fsys := faultfs.New()
+	s := mustOpen(t, fsys)
+	mustAppend(t, s, group(1, 1, 1, 0))
+	mustAppend(t, s, group(1, 2, 1, 0))
+	s.Close()
+	s = mustOpen(t, fsys) // nothing is in memory
+	mustAppend(t, s, group(2, 9, 1, 0))
+	mustCompact(t, s)
+	if a := mustAppend(t, s, group(1, 1, 1, 0)); a.Same != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestCompactionEndsTheSnapshotsThatItDropsOutcomesOf(t *testing.T) {
 	fsys := faultfs.New()
 	s := mustOpen(t, fsys)

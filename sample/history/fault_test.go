@@ -108,6 +108,7 @@ func TestAnOperationThatFailsLosesNothingAcknowledged(t *testing.T) {
 		})
 		acknowledged, resumed := work(fsys)
 		fsys.OnOp(nil)
+		t.Run(fmt.Sprintf("%d %s, then the machine stops", i, failed), func(t *testing.T) { check(t, fsys.AfterCrash(), acknowledged, resumed) })
 		t.Run(fmt.Sprintf("%d %s", i, failed), func(t *testing.T) { check(t, fsys, acknowledged, resumed) })
 	}
 }
