@@ -6,7 +6,9 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/longctx/pipeline/dataset"
 )
@@ -76,8 +78,20 @@ func fill(b *testing.B, fsys dataset.FS, n int) {
 	}
 }
 
-func reportOutcomes(b *testing.B, n int) {
-	b.ReportMetric(float64(n*benchVisits)*float64(b.N)/b.Elapsed().Seconds(), "outcomes/s")
+// cpu returns the processor time that the process has had.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reportOutcomes reports rates; before is cpu() at the beginning, 0 where other work counts.
+func reportOutcomes(b *testing.B, n int, before time.Duration) {
+	outcomes := float64(n*benchVisits) * float64(b.N)
+	b.ReportMetric(outcomes/b.Elapsed().Seconds(), "outcomes/s")
+	if before > 0 {
+		b.ReportMetric(float64((cpu()-before).Nanoseconds())/outcomes, "cpu-ns/outcome")
+	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-from-system")
@@ -85,10 +99,11 @@ func reportOutcomes(b *testing.B, n int) {
 
 func BenchmarkAdd(b *testing.B) {
 	n := benchSamples(b)
+	before := cpu()
 	for b.Loop() {
 		fill(b, dataset.Dir(b.TempDir()), n)
 	}
-	reportOutcomes(b, n)
+	reportOutcomes(b, n, before)
 }
 
 func BenchmarkSummarize(b *testing.B) {
@@ -99,13 +114,15 @@ func BenchmarkSummarize(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	runtime.GC()
+	before := cpu()
 	for b.Loop() {
 		sums, err := snap.Summarize(context.Background(), SummaryOptions{})
 		if err != nil || sums.Len() != n {
 			b.Fatal(sums.Len(), err)
 		}
 	}
-	reportOutcomes(b, n)
+	reportOutcomes(b, n, before)
 }
 
 func BenchmarkCompact(b *testing.B) {
@@ -125,7 +142,7 @@ func BenchmarkCompact(b *testing.B) {
 		}
 		s.Close()
 	}
-	reportOutcomes(b, n)
+	reportOutcomes(b, n, 0)
 }
 
 func BenchmarkAppendOneStep(b *testing.B) {

@@ -62,7 +62,7 @@ func (g *gatherer) add(visits []Visit) error {
 	// the processor overlaps the misses of each.
 	g.at = g.at[:0]
 	for i := range visits {
-		n, fresh := s.table.add(visits[i].SampleID)
+		n, fresh := s.table.add(s.list, visits[i].SampleID)
 		if fresh {
 			s.list = append(s.list, Summary{
 				SampleID: visits[i].SampleID, Alpha: g.options.Decay.Alpha, Beta: g.options.Decay.Beta, Measurement: -1,
@@ -137,7 +137,7 @@ func (g *gatherer) redo(ctx context.Context, snap *Snapshot) error {
 			return err
 		}
 		for i := range visits {
-			n, _ := s.table.find(visits[i].SampleID)
+			n, _ := s.table.find(s.list, visits[i].SampleID)
 			if late, ok := g.late[int32(n)]; ok {
 				g.late[int32(n)] = append(late, visits[i])
 			}

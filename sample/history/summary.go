@@ -82,7 +82,7 @@ func (s *Summaries) Len() int { return len(s.list) }
 
 // Of returns the summary of a sample, nil where it has no outcome.
 func (s *Summaries) Of(id SampleID) *Summary {
-	if i, ok := s.table.find(id); ok {
+	if i, ok := s.table.find(s.list, id); ok {
 		return &s.list[i]
 	}
 	return nil
