@@ -131,11 +131,10 @@ func (f *Facts) findNulls() []Finding {
 
 // worstNulls returns the bin of steps with the largest share of null rewards.
 func (f *Facts) worstNulls() (from, to int64, worst Value) {
-	bins, per := Bin(f.Steps, 20)
+	bins, _ := Bin(f.Steps, 20)
 	for _, b := range bins {
 		if s := share(b.Null, b.Rollouts); b.Rollouts > 0 && s > worst {
-			low := b.Order - b.Order%per
-			from, to, worst = b.Step, b.Step+per-1-(b.Order-low), s
+			from, to, worst = b.Step, b.Step+b.Last()-b.Order, s
 		}
 	}
 	return from, to, worst

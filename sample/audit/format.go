@@ -35,10 +35,13 @@ func (v Value) Short() string {
 	return fmt.Sprintf("%.2f", float64(v))
 }
 
-// Signed writes a change with two digits and its sign, or "unknown".
+// Signed writes a change with two digits and its sign, if it has one, or "unknown".
 func (v Value) Signed() string {
 	if !v.Known() {
 		return "unknown"
+	}
+	if v > -0.005 && v < 0.005 {
+		return "0.00"
 	}
 	return fmt.Sprintf("%+.2f", float64(v))
 }

@@ -94,12 +94,14 @@ func (r *rollouts) add(sample int32, o *history.Outcome) {
 	}
 	s := &r.facts.Samples[sample]
 	t := &r.tasks[r.task[sample]]
+	ruled := slices.ContainsFunc(o.Rollouts, func(x history.Rollout) bool { return x.RuleReward.Known })
 	for i := range o.Rollouts {
 		x := &o.Rollouts[i]
 		t.Rollouts++
 		r.stops[x.StopReason]++
 		r.compare(x, s, t, step)
-		r.account(x, s, t, step, judge)
+		outage := x.RuleReward.Known || o.Judge != "" && !ruled
+		r.account(x, outage, s, t, step, judge)
 		length(x, step)
 	}
 	if d := r.facts.Details[sample]; d != nil {
@@ -141,15 +143,15 @@ func (r *rollouts) compare(x *history.Rollout, s *Sample, t *JudgeTask, step *St
 	}
 }
 
-// account counts what is missing. A null reward is a judge's outage where the rule has spoken
-// or a judge is named, else nothing says why.
-func (r *rollouts) account(x *history.Rollout, s *Sample, t *JudgeTask, step *Step, judge *JudgeName) {
+// account counts what is missing. A null reward is a judge's outage where the rule has spoken,
+// or where a judge is named and no rule is recorded; else nothing says why.
+func (r *rollouts) account(x *history.Rollout, outage bool, s *Sample, t *JudgeTask, step *Step, judge *JudgeName) {
 	if x.JudgeReward.Known {
 		judge.Answered++
 	}
 	switch {
 	case x.Reward.Known:
-	case x.RuleReward.Known || judge.Judge != "":
+	case outage:
 		r.facts.Judge.Outages++
 		judge.Outages++
 		t.Outages++

@@ -27,6 +27,8 @@ type Step struct {
 	Rescued      int64 `json:"rescued"`       // of those: rule 0, judge 1
 	Contradicted int64 `json:"contradicted"`  // of those: rule 1, judge 0
 
+	last int64 // Order of the last step that was joined to it
+
 	Counted int64 `json:"responses_counted"` // responses of known length
 	Tokens  int64 `json:"response_tokens"`   // of those
 	Cut     int64 `json:"responses_cut"`     // responses that stopped at their limit
@@ -84,6 +86,7 @@ func (g *gatherer) makeSteps() {
 			}
 		}
 		s.Order = s.Step + offset
+		s.last = s.Order
 		if s.Phase > 0 {
 			last = s.Order
 		}
@@ -163,28 +166,35 @@ func eachPhase(steps []*Step, yield func([]*Step)) {
 	}
 }
 
-// Bin joins neighbouring steps of a phase, at most n bins for all phases together, so that a
-// picture stays readable. Each bin is a Step whose Order is that of its first step. per says
-// how many steps a bin spans.
+// Bin joins neighbouring steps of a phase, about n bins for all phases together, so that a
+// picture stays readable. A bin's Step and Order are those of its first step. per says how many
+// steps a bin spans; the last one of a phase may span fewer.
 func Bin(steps []Step, n int) (bins []Step, per int64) {
 	if len(steps) == 0 || n < 1 {
 		return nil, 1
 	}
-	span := steps[len(steps)-1].Order - steps[0].Order + 1
+	low, high := steps[0].Order, steps[0].Order
 	for _, s := range steps {
-		span = max(span, s.Order-steps[0].Order+1)
+		low, high = min(low, s.Order), max(high, s.Order)
 	}
-	per = niceCount((span + int64(n) - 1) / int64(n))
+	per = niceCount((high - low + int64(n)) / int64(n))
+	begin := int64(0) // of the phase
 	for _, s := range steps {
-		at := s.Order - s.Order%per
-		if last := len(bins) - 1; last >= 0 && bins[last].Phase == s.Phase && bins[last].Order-bins[last].Order%per == at {
-			bins[last].join(&s)
-			continue
+		if last := len(bins) - 1; last >= 0 && bins[last].Phase == s.Phase {
+			if (bins[last].Order-begin)/per == (s.Order-begin)/per {
+				bins[last].join(&s)
+				continue
+			}
+		} else {
+			begin = s.Order
 		}
 		bins = append(bins, s)
 	}
 	return bins, per
 }
+
+// Last returns the place of the last step of a bin.
+func (s *Step) Last() int64 { return s.last }
 
 // niceCount rounds up to 1, 2 or 5 times a power of ten.
 func niceCount(n int64) int64 {
@@ -198,6 +208,7 @@ func niceCount(n int64) int64 {
 }
 
 func (s *Step) join(o *Step) {
+	s.last = max(s.last, o.last)
 	s.Own.add(o.Own)
 	s.Retrospective.add(o.Retrospective)
 	s.Zero.add(o.Zero)

@@ -17,10 +17,21 @@ type List struct {
 	Rows                   []Row
 	Total                  int64
 	Left                   int64 // samples that are not shown
+	Reasons                bool  // plans say why samples were drawn
 }
 
 // Shown returns the number of rows.
 func (l List) Shown() int64 { return int64(len(l.Rows)) }
+
+// MixedStates reports whether its rows can be chosen by state.
+func (l List) MixedStates() bool {
+	for i := range l.Rows {
+		if l.Rows[i].State != l.Rows[0].State {
+			return true
+		}
+	}
+	return false
+}
 
 // A Row is a sample in a list. Linked: it has a part of its own.
 type Row struct {
@@ -81,7 +92,7 @@ func (p *Page) Disagreed() List {
 }
 
 func (p *Page) short(id, title string, of []int32) List {
-	l := List{ID: id, Title: title, Kind: id, Total: int64(len(of))}
+	l := List{ID: id, Title: title, Kind: id, Total: int64(len(of)), Reasons: len(p.Facts.Plans) > 0}
 	for _, n := range of[:min(len(of), p.Top)] {
 		linked := strings.Contains(string(p.Parts), partID(&p.Facts.Samples[n]))
 		l.Rows = append(l.Rows, Row{&p.Facts.Samples[n], linked})
@@ -139,8 +150,8 @@ func strip(e audit.Estimate) template.HTML {
 		return ""
 	}
 	x := func(v audit.Value) float64 { return 3 + 54*float64(v) }
-	return template.HTML(fmt.Sprintf(`<svg class="iv" viewBox="0 0 60 10" aria-hidden="true"><path class="s01" d="M3 5H57"/><path class="s06 w" d="M%.1f 5H%.1f"/><circle class="f06" cx="%.1f" cy="5" r="2.6"/></svg>`,
-		x(e.Lower), x(e.Upper), x(e.Mean)))
+	return template.HTML(fmt.Sprintf(`<svg class="iv" viewBox="0 0 60 10" aria-hidden="true"><path class="f06" d="M%.1f 4H%.1fv2H%.1fzM%.1f 1h4v8h-4z"/></svg>`,
+		x(e.Lower), x(e.Upper), x(e.Lower), x(e.Mean)-2))
 }
 
 // badge names a state.
@@ -176,20 +187,60 @@ func spark(visits []audit.Visit) template.HTML {
 	if len(visits) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="spark" viewBox="0 0 %d 20" aria-hidden="true">`, 6*len(visits))
+	var own, again, unknown strings.Builder
 	for i, v := range visits {
-		class := "f06"
+		bars := &own
 		if v.Retrospective {
-			class = "f07"
+			bars = &again
 		}
-		switch {
-		case !v.Mean.Known():
-			fmt.Fprintf(&b, `<circle class="f03" cx="%d" cy="18" r="1.5"/>`, 6*i+2)
-		default:
-			h := max(17*float64(v.Mean), 1.2)
-			fmt.Fprintf(&b, `<path class="%s" d="M%d 19h5v-%.1fh-5z"/>`, class, 6*i, h)
+		if !v.Mean.Known() {
+			fmt.Fprintf(&unknown, "M%d 17h2v2h-2z", 6*i+1)
+			continue
+		}
+		fmt.Fprintf(bars, "M%d 19h5v-%.1fh-5z", 6*i, max(17*float64(v.Mean), 1.2))
+	}
+	out := fmt.Sprintf(`<svg class="spark" viewBox="0 0 %d 20" aria-hidden="true">`, 6*len(visits))
+	for _, bars := range []struct {
+		class string
+		path  *strings.Builder
+	}{{"f06", &own}, {"f07", &again}, {"f03", &unknown}} {
+		if bars.path.Len() > 0 {
+			out += fmt.Sprintf(`<path class="%s" d="%s"/>`, bars.class, bars.path)
 		}
 	}
-	return template.HTML(b.String() + `</svg>`)
+	return template.HTML(out + `</svg>`)
+}
+
+// visitsLine says in words what the bars show.
+func visitsLine(d *audit.Detail) string {
+	var parts []string
+	if d.Earlier > 0 {
+		parts = append(parts, fmt.Sprintf("%s before", count(int64(d.Earlier))))
+	}
+	phase := int32(-1)
+	for _, v := range d.Visits {
+		text := ""
+		if v.Phase != phase {
+			phase = v.Phase
+			switch {
+			case phase == 0:
+				text = "before training, "
+			case v.Retrospective:
+				text = fmt.Sprintf("again in phase %d, ", phase)
+			default:
+				text = fmt.Sprintf("phase %d, ", phase)
+			}
+		}
+		text += fmt.Sprintf("step\u00a0%d:\u00a0", v.Step)
+		if v.Known == 0 {
+			text += "unknown"
+		} else {
+			text += fmt.Sprintf("%d/%d", v.Successes, v.Known)
+		}
+		if v.Unknown > 0 {
+			text += fmt.Sprintf(" (%d missing)", v.Unknown)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, " · ")
 }

@@ -24,7 +24,8 @@ type Options struct {
 // How large the page may get. Rows of samples are bounded by their number, the samples' own
 // parts by their bytes.
 const (
-	maxRows      = 2000
+	maxRows      = 2000 // a dataset of at most so many samples is shown whole
+	cutRows      = 1000 // of a larger one
 	maxPartBytes = 3_200_000
 )
 
@@ -39,7 +40,7 @@ var script string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count": count, "count32": func(n int32) string { return count(int64(n)) }, "txt": audit.Printable, "line": line, "strip": strip,
-	"states": stateBar, "percent": percent, "badge": badge, "spark": spark, "short": shortID, "or": orNot, "words": words,
+	"states": stateBar, "percent": percent, "badge": badge, "spark": spark, "visits": visitsLine, "short": shortID, "or": orNot, "words": words,
 }).Parse(pageText))
 
 // A Page is what the template draws.
@@ -74,6 +75,9 @@ type Grouping struct {
 	Sets            []audit.Set
 	Left            int64
 }
+
+// Caption is the title within a sentence.
+func (g Grouping) Caption() string { return strings.ToLower(g.Title) }
 
 // A LedgerRow is one stage's account.
 type LedgerRow struct {
@@ -165,11 +169,13 @@ func (p *Page) group() {
 func (p *Page) writeParts() (map[int32]bool, error) {
 	var b bytes.Buffer
 	shown := map[int32]bool{}
-	order := rounds(p.Facts)
-	for _, n := range order {
+	for _, n := range rounds(p.Facts) {
 		d := p.Facts.Details[n]
 		if d == nil || shown[n] {
 			continue
+		}
+		if len(shown) >= cutRows && len(p.Facts.Samples) > maxRows {
+			break
 		}
 		before := b.Len()
 		part := Part{&p.Facts.Samples[n], d}

@@ -61,6 +61,23 @@ func (stepTicks) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
+// shareTicks marks shares in percent.
+type shareTicks struct{}
+
+func (shareTicks) Ticks(_, high float64) (ticks []plot.Tick) {
+	per := 0.2
+	for _, p := range []float64{0.01, 0.02, 0.05, 0.1} {
+		if high/p <= 6 {
+			per = p
+			break
+		}
+	}
+	for i := 0; float64(i)*per <= high; i++ {
+		ticks = append(ticks, plot.Tick{Value: float64(i) * per, Label: fmt.Sprintf("%.0f %%", 100*float64(i)*per)})
+	}
+	return ticks
+}
+
 func grid(p *plot.Plot) {
 	g := plotter.NewGrid()
 	g.Vertical.Color = nil
@@ -117,9 +134,7 @@ type point struct {
 }
 
 // middle is where a bin stands: the middle of its steps.
-func middle(s *audit.Step, per int64) float64 {
-	return float64(s.Order-s.Order%per) + float64(per-1)/2
-}
+func middle(s *audit.Step) float64 { return float64(s.Order+s.Last()) / 2 }
 
 // trained leaves measurements before training out, and joins steps into bins.
 func trained(f *audit.Facts) (bins []audit.Step, per int64, start *audit.Step) {
@@ -163,10 +178,10 @@ func rewardFigure(f *audit.Facts) (*Figure, error) {
 		for i := range bins {
 			if s := &bins[i]; s.Phase == phase.Phase {
 				if e := s.Own.Estimate(); e.N > 0 {
-					own = append(own, point{middle(s, per), e})
+					own = append(own, point{middle(s), e})
 				}
 				if e := s.Retrospective.Estimate(); e.N > 0 {
-					again = append(again, point{middle(s, per), e})
+					again = append(again, point{middle(s), e})
 				}
 			}
 		}
@@ -186,7 +201,7 @@ func rewardFigure(f *audit.Facts) (*Figure, error) {
 			fig.Legend = append(fig.Legend, k)
 		}
 	}
-	spanSteps(p, bins, per)
+	spanSteps(p, bins)
 	var err error
 	fig.SVG, err = drawSVG(p, plotWidth, plotHeight, "plot-reward", "Mean reward over steps",
 		"One curve for each phase's own samples, a dashed one for retrospective samples; the numbers are in the table below.")
@@ -200,19 +215,18 @@ func stepsOf(per int64) string {
 	return count(per) + " steps"
 }
 
-func spanSteps(p *plot.Plot, bins []audit.Step, per int64) {
-	first, last := bins[0], bins[len(bins)-1]
-	p.X.Min = float64(first.Order-first.Order%per) - 0.5
-	p.X.Max = float64(last.Order-last.Order%per+per) - 0.5
+func spanSteps(p *plot.Plot, bins []audit.Step) {
+	p.X.Min = float64(bins[0].Order) - 0.5
+	p.X.Max = float64(bins[len(bins)-1].Last()) + 0.5
 }
 
 // stack draws bars of shares upon each other.
-func stack(p *plot.Plot, bins []audit.Step, per int64, colors []inkColor, shares func(*audit.Step) []float64) error {
+func stack(p *plot.Plot, bins []audit.Step, colors []inkColor, shares func(*audit.Step) []float64) error {
 	for i := range bins {
 		s := &bins[i]
 		low := 0.0
-		x := middle(s, per)
-		half := float64(per) / 2 * 0.9
+		x := middle(s)
+		half := float64(s.Last()-s.Order+1) / 2 * 0.94
 		for k, v := range shares(s) {
 			if v <= 0 {
 				continue
@@ -239,7 +253,7 @@ func signalFigure(f *audit.Facts) (*Figure, error) {
 	unit(&p.Y)
 	p.X.Tick.Marker = stepTicks{}
 	colors := []inkColor{inkWrong, inkEqual, inkMixed, inkRight}
-	err := stack(p, bins, per, colors, func(s *audit.Step) []float64 {
+	err := stack(p, bins, colors, func(s *audit.Step) []float64 {
 		n := float64(s.Zero.Groups())
 		if n == 0 {
 			return nil
@@ -249,7 +263,7 @@ func signalFigure(f *audit.Facts) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	spanSteps(p, bins, per)
+	spanSteps(p, bins)
 	fig := &Figure{
 		Note:   fmt.Sprintf("Each bar: the groups of %s with two known rewards or more.", stepsOf(per)),
 		Legend: []Key{key(inkWrong, "all wrong"), key(inkEqual, "all equal, between"), key(inkMixed, "rewards differ: the group teaches"), key(inkRight, "all right")},
@@ -266,10 +280,15 @@ func nullFigure(f *audit.Facts) (*Figure, error) {
 		return nil, nil
 	}
 	p := newPlot("step", "share of rollouts")
-	unit(&p.Y)
+	largest := 0.0
+	for i := range bins {
+		s := &bins[i]
+		largest = max(largest, float64(s.Null)/float64(max(s.Rollouts, 1)), float64(s.Rescued+s.Contradicted)/float64(max(s.Compared, 1)))
+	}
+	p.Y.Tick.Marker = shareTicks{}
 	p.X.Tick.Marker = stepTicks{}
 	grid(p)
-	err := stack(p, bins, per, []inkColor{inkWrong, inkEqual}, func(s *audit.Step) []float64 {
+	err := stack(p, bins, []inkColor{inkWrong, inkEqual}, func(s *audit.Step) []float64 {
 		if s.Rollouts == 0 {
 			return nil
 		}
@@ -282,13 +301,14 @@ func nullFigure(f *audit.Facts) (*Figure, error) {
 	var differ []point
 	for i := range bins {
 		if s := &bins[i]; s.Compared > 0 {
-			differ = append(differ, point{middle(s, per), audit.Estimate{Mean: audit.Value(float64(s.Rescued+s.Contradicted) / float64(s.Compared))}})
+			differ = append(differ, point{middle(s), audit.Estimate{Mean: audit.Value(float64(s.Rescued+s.Contradicted) / float64(s.Compared))}})
 		}
 	}
 	if err := band(p, inkPhase1, true, differ); err != nil {
 		return nil, err
 	}
-	spanSteps(p, bins, per)
+	spanSteps(p, bins)
+	p.Y.Min, p.Y.Max = 0, min(max(1.1*largest, 0.05), 1)
 	fig := &Figure{
 		Note:   fmt.Sprintf("Bars: rollouts of %s without a reward. Line: of the rollouts that rule and judge both rewarded, those on which they differ.", stepsOf(per)),
 		Legend: []Key{key(inkWrong, "no reward: the judge failed"), key(inkEqual, "no reward: nothing says why"), {key(inkPhase1, "").Class, "rule and judge differ", true}},

@@ -45,7 +45,7 @@ func histogramFigure(set *audit.Set, phase int32) (*Figure, error) {
 	p.X.Tick.Marker = plot.ConstantTicks([]plot.Tick{{Value: 0, Label: "0"}, {Value: 3, Label: "≤ 0.3"}, {Value: 6, Label: "≤ 0.6"}, {Value: 9, Label: "≤ 0.9"}, {Value: 11, Label: "1"}})
 	p.Y.Tick.Marker = stepTicks{}
 	title := fmt.Sprintf("Difficulty of the samples of phase %d", phase)
-	svg, err := drawSVG(p, 370, 190, fmt.Sprintf("plot-phase-%d", phase), title,
+	svg, err := drawSVG(p, 320, 185, fmt.Sprintf("plot-phase-%d", phase), title,
 		fmt.Sprintf("Histogram of mean rewards: %s samples at 0, %s at 1, the others in tenths.", count(set.Histogram[0]), count(set.Histogram[audit.Bins-1])))
 	return &Figure{SVG: svg, Note: fmt.Sprintf("Phase %d: %s of %s samples have a known reward.", phase, count(set.States.Known()), count(set.Samples))}, err
 }

@@ -43,6 +43,7 @@
   document.querySelectorAll("table.sort").forEach(function (table) {
     var heads = table.tHead.rows[0].cells;
     Array.prototype.forEach.call(heads, function (th, column) {
+      if ("fixed" in th.dataset) return;
       var button = document.createElement("button");
       button.type = "button";
       while (th.firstChild) button.appendChild(th.firstChild);
@@ -50,7 +51,7 @@
       th.setAttribute("aria-sort", "none");
       button.addEventListener("click", function () {
         var ascending = th.getAttribute("aria-sort") !== "ascending";
-        Array.prototype.forEach.call(heads, function (h) { h.setAttribute("aria-sort", "none"); });
+        Array.prototype.forEach.call(heads, function (h) { if (h.hasAttribute("aria-sort")) h.setAttribute("aria-sort", "none"); });
         th.setAttribute("aria-sort", ascending ? "ascending" : "descending");
         sort(table, column, ascending);
       });
@@ -68,15 +69,15 @@
     field.placeholder = "Filter: id, task, phase…";
     field.setAttribute("aria-label", "Filter " + table.dataset.name);
     states.setAttribute("aria-label", "State in " + table.dataset.name);
-    var names = {}, cache = rows.map(function (r) {
-      var badge = r.querySelector(".st");
-      if (badge) names[badge.textContent] = true;
-      return { row: r, text: r.textContent.toLowerCase(), state: badge ? badge.textContent : "" };
+    ["any state", "unlearnable", "no success", "learning", "solved", "no reward", "never visited"].forEach(function (n, i) {
+      states.add(new Option(n, i ? n : ""));
     });
-    [""].concat(Object.keys(names).sort()).forEach(function (n) {
-      states.add(new Option(n || "any state", n));
-    });
+    var cache; // read at the first use, not while the page opens
     function apply() {
+      cache = cache || rows.map(function (r) {
+        var badge = r.querySelector(".st");
+        return { row: r, text: r.textContent.toLowerCase(), state: badge ? badge.textContent : "" };
+      });
       var words = field.value.toLowerCase().split(/\s+/), n = 0;
       cache.forEach(function (c) {
         var on = (!states.value || c.state === states.value) && words.every(function (w) { return c.text.indexOf(w) >= 0; });
@@ -88,7 +89,7 @@
     field.addEventListener("input", apply);
     states.addEventListener("change", apply);
     tools.appendChild(field);
-    if (Object.keys(names).length > 1) tools.appendChild(states);
+    if (rows[0].querySelector(".st") && ("states" in table.dataset)) tools.appendChild(states);
     tools.appendChild(shown);
     table.parentNode.before(tools);
   });

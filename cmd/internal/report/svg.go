@@ -43,8 +43,10 @@ type faint struct {
 	alpha uint8
 }
 
+// RGBA rounds up where the library, which undoes the multiplication, rounds down.
 func (c faint) RGBA() (r, g, b, a uint32) {
-	return color.NRGBA{1, 0, uint8(c.inkColor), c.alpha}.RGBA()
+	a = uint32(c.alpha) * 0x101
+	return (a + 254) / 255, 0, (uint32(c.inkColor)*a + 254) / 255, a
 }
 
 // newPlot returns an empty plot in the page's type.
