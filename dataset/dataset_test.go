@@ -254,6 +254,9 @@ func TestManifestsThatWereTamperedWithAreCorrupt(t *testing.T) {
 	if err := read(strings.Replace(string(data), `"format_version": 1`, `"format_version": 99`, 1)); err == nil || !strings.Contains(err.Error(), "version 99, this program knows 1 to") {
 		t.Errorf("a later version: %v", err)
 	}
+	if err := read(string(data) + "x"); !errors.Is(err, dataset.ErrCorrupt) {
+		t.Errorf("something behind its end: %v", err)
+	}
 	if _, err := dataset.ReadManifest(faultfs.New()); !errors.Is(err, dataset.ErrNoManifest) {
 		t.Errorf("no manifest: %v", err)
 	}
@@ -296,7 +299,7 @@ func TestDamageIsAnErrorAndNeverAPanic(t *testing.T) {
 
 func TestAMissingFileIsNamed(t *testing.T) {
 	for _, err := range dataset.ReadRows[dataset.Row](faultfs.New(), "nowhere.parquet") {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, dataset.ErrCorrupt) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -189,6 +189,9 @@ const readBytes = 4 << 20
 func ReadRows[R any](fsys fs.FS, name string) iter.Seq2[[]R, error] {
 	return func(yield func([]R, error) bool) {
 		f, err := fsys.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("read shard %s: %w: it is missing: %w", name, ErrCorrupt, err)
+		}
 		if err != nil {
 			yield(nil, err)
 			return

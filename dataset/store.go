@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 // ReadManifest reads and checks the manifest of a dataset.
 // ErrNoManifest, ErrCorrupt, or a version that this program does not know.
 func ReadManifest(fsys fs.FS) (*Manifest, error) {
 	data, err := fs.ReadFile(fsys, ManifestName)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, ErrNoManifest
 	}
 	if err != nil {
@@ -26,6 +27,9 @@ func ReadManifest(fsys fs.FS) (*Manifest, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(m); err != nil {
 		return nil, fmt.Errorf("read %s: %w: %w", ManifestName, ErrCorrupt, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read %s: %w: something stands behind its end", ManifestName, ErrCorrupt)
 	}
 	if m.FormatVersion < 1 || m.FormatVersion > FormatVersion {
 		return nil, fmt.Errorf("read %s: format version %d, this program knows 1 to %d", ManifestName, m.FormatVersion, FormatVersion)

@@ -20,7 +20,7 @@ func (d FileLocker) Lock(name string, shared bool) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(p), 0o777); err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	l := flock.New(p)
+	l := flock.New(p, flock.SetPermissions(0o666)) // less the umask, like all that a build writes
 	take := l.TryLock
 	if shared {
 		take = l.TryRLock
