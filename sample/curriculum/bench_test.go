@@ -3,14 +3,18 @@ package curriculum
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/history"
@@ -148,6 +152,36 @@ func BenchmarkPlan(b *testing.B) {
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-sys")
 	})
+}
+
+// BenchmarkReadTable reads ids and tasks of one shard.
+func BenchmarkReadTable(b *testing.B) {
+	n := benchSamples(b)
+	dir := b.TempDir()
+	out, err := os.Create(filepath.Join(dir, "shard.parquet"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := parquet.NewGenericWriter[columns](out, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(1<<16))
+	table := benchTable(n)
+	for i := range table.Samples {
+		if _, err := w.Write([]columns{{table.Samples[i].ID.String(), table.Tasks[i%3]}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
+		b.Fatal(err)
+	}
+	m := &dataset.Manifest{
+		Stage: dataset.StageBucket, Phases: []dataset.Phase{{Phase: 1}},
+		Shards: []dataset.Shard{{Path: "shard.parquet", Kind: dataset.KindRL, Phase: 1, Rows: int64(n)}},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ReadTable(context.Background(), dataset.Dir(dir), m, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // BenchmarkSort is the one sort of a draw.

@@ -65,10 +65,10 @@ func RefusedName(plan string) string {
 // returns, the segment may be served. name is the plan's.
 func (s *Segment) Write(fsys dataset.FS, name string) error {
 	name = SegmentName(name, s.Header.Segment)
-	if err := writeRows(fsys, RefusedName(name), parquet.SchemaOf(Refusal{}), &s.Header, s.refused, refusalColumns, s.planner, s.refusedRow); err != nil {
+	if err := writeRows[Refusal](fsys, RefusedName(name), &s.Header, s.refused, refusalColumns, s.planner, s.refusedRow); err != nil {
 		return err
 	}
-	return writeRows(fsys, name, parquet.SchemaOf(Entry{}), &s.Header, s.rows, entryColumns, s.planner, s.row)
+	return writeRows[Entry](fsys, name, &s.Header, s.rows, entryColumns, s.planner, s.row)
 }
 
 // placed is a sample in its place.
@@ -84,19 +84,19 @@ type placed struct {
 type put func(buf []byte, p *Planner, r *placed) (parquet.Value, []byte)
 
 // writeRows writes a file a column at a time: by reflection it takes several times as long.
-func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, n int, columns []put, p *Planner, row func(int) (*pooled, int32)) error {
+func writeRows[R any](fsys dataset.FS, name string, h *Header, n int, columns []put, p *Planner, row func(int) (*pooled, int32)) error {
 	out, err := dataset.CreateHashed(fsys, name+".tmp")
 	if err != nil {
 		return err
 	}
 	options := []parquet.WriterOption{
-		schema, parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
+		parquet.Compression(&parquetzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
 		parquet.CreatedBy("pipeline", fmt.Sprint(FormatVersion), ""), parquet.PageBufferSize(pageBytes), parquet.SkipPageBounds("sample_id"),
 	}
 	for _, kv := range h.pairs() {
 		options = append(options, parquet.KeyValueMetadata(keyPrefix+kv[0], kv[1]))
 	}
-	w := parquet.NewWriter(out, options...)
+	w := parquet.NewGenericWriter[R](out, options...)
 	if err := writeColumns(w, n, columns, p, h.First, row); err != nil {
 		out.Abort()
 		return fmt.Errorf("write %s: %w", name, err)
@@ -112,7 +112,7 @@ func writeRows(fsys dataset.FS, name string, schema *parquet.Schema, h *Header, 
 }
 
 // writeColumns writes row groups side by side, and puts them into the file in their order.
-func writeColumns(w *parquet.Writer, n int, columns []put, p *Planner, first int64, row func(int) (*pooled, int32)) error {
+func writeColumns[R any](w *parquet.GenericWriter[R], n int, columns []put, p *Planner, first int64, row func(int) (*pooled, int32)) error {
 	type filled struct {
 		group *parquet.ConcurrentRowGroupWriter
 		err   chan error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/longctx/pipeline/sample/estimate"
 	"github.com/longctx/pipeline/sample/history"
@@ -86,8 +87,8 @@ func Learn(ctx context.Context, snap *history.Snapshot, t *Table, c Config) (*Kn
 // asksLifetime reports whether a gate looks at all visits, whatever the source.
 func (c *Config) asksLifetime() bool {
 	return slices.ContainsFunc(c.Gates, func(spec string) bool {
-		return len(spec) >= len(NameSkipZeroVariance) && spec[:len(NameSkipZeroVariance)] == NameSkipZeroVariance ||
-			len(spec) >= len(NameQuarantineUnlearnable) && spec[:len(NameQuarantineUnlearnable)] == NameQuarantineUnlearnable
+		name, _, _ := strings.Cut(spec, "=")
+		return name == NameSkipZeroVariance || name == NameQuarantineUnlearnable
 	})
 }
 
@@ -135,9 +136,10 @@ func (k *Knowledge) candidate(s *Sample, known *history.Summary) Candidate {
 		at := k.now
 		at.SampleID = s.ID
 		var ok bool
-		if c.Belief, ok = k.track.Predict(&at); ok {
-			return c
+		if c.Belief, ok = k.track.Predict(&at); !ok {
+			c.Belief = k.track.Unseen(s.Task)
 		}
+		return c
 	}
 	prior := k.prior.of(s.Phase)
 	c.Belief = prior

@@ -183,7 +183,11 @@ func randomConfig(t *rapid.T) Config {
 	c.Strategy = rapid.SampledFrom(Strategies()).Draw(t, "strategy")
 	if c.Phase > 1 && rapid.Bool().Draw(t, "retrospective") {
 		c.Retrospective = rapid.SampledFrom(Strategies()).Draw(t, "retrospective strategy")
-		c.Count = rapid.Int64Range(0, 20).Draw(t, "count")
+		if rapid.Bool().Draw(t, "by ratio") {
+			c.Ratio = rapid.Float64Range(0, 1).Draw(t, "ratio")
+		} else {
+			c.Count = rapid.Int64Range(0, 20).Draw(t, "count")
+		}
 	}
 	for _, g := range Gates() {
 		if rapid.Bool().Draw(t, g) {
@@ -250,21 +254,22 @@ func TestGatesNeverPassWhatTheyName(t *testing.T) {
 		above := rapid.Float64Range(0, 1).Draw(rt, "above")
 		visits := rapid.IntRange(1, 5).Draw(rt, "visits")
 		c.Phase = 2
-		c.Gates = []string{fmt.Sprintf("drop_solved=%v", above), fmt.Sprintf("quarantine_unlearnable=%d", visits), "skip_zero_variance=1"}
+		gate := rapid.IntRange(0, 2).Draw(rt, "gate")
+		c.Gates = []string{[]string{fmt.Sprintf("drop_solved=%v", above), fmt.Sprintf("quarantine_unlearnable=%d", visits), "skip_zero_variance=1"}[gate]}
 		k, err := Learn(context.Background(), snap, table, c)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		for _, e := range entries(whole(t, table, c, k)) {
 			id, _ := history.ParseSampleID(e.SampleID)
-			if s := k.Known(id); s != nil && s.Known > 0 && s.Mean() > above {
+			if s := k.Known(id); gate == 0 && s != nil && s.Known > 0 && s.Mean() > above {
 				rt.Fatalf("%s has mean %v, over %v", id, s.Mean(), above)
 			}
 			of := k.Lifetime
 			if of == nil {
 				of = k.Known
 			}
-			if s := of(id); s != nil && (int(s.KnownVisits) >= visits && s.Successes == 0 || s.ZeroStreak > 0) {
+			if s := of(id); s != nil && (gate == 1 && int(s.KnownVisits) >= visits && s.Successes == 0 || gate == 2 && s.ZeroStreak > 0) {
 				rt.Fatalf("%s: %d visits, %d successes, %d groups without signal", id, s.KnownVisits, s.Successes, s.ZeroStreak)
 			}
 		}
