@@ -63,9 +63,7 @@ A build that was killed goes on where it stopped; one that is finished does noth
 		case plan:
 			return r.plan()
 		case split >= 0:
-			return r.run(func(ctx context.Context, o build.Options) (build.Report, error) {
-				return build.Report{}, build.One(ctx, o, split)
-			})
+			return r.run(func(ctx context.Context, o build.Options) (build.Report, error) { return build.One(ctx, o, split) })
 		case commit:
 			return r.run(build.Commit)
 		}

@@ -81,93 +81,84 @@ var ErrDiffers = errors.New("was built differently")
 
 // Run plans, does every split that is not done, and commits.
 func Run(ctx context.Context, o Options) (Report, error) {
-	release, err := lock(o, lockAlone)
-	if err != nil {
-		return Report{}, err
-	}
-	defer release()
-	b, err := begin(ctx, o, true)
-	if err != nil || b.upToDate != nil {
-		return b.report(), err
-	}
-	if err := b.splits(ctx, b.missing()); err != nil {
-		return Report{}, err
-	}
-	m, err := b.commit(ctx)
-	return Report{Manifest: m}, err
+	return locked(ctx, o, lockAlone, true, func(b *build) (Report, error) {
+		b.look()
+		if err := b.splits(ctx, b.missing()); err != nil {
+			return Report{}, err
+		}
+		m, err := b.commit(ctx)
+		return Report{Manifest: m}, err
+	})
 }
 
-// PlanOnly writes the plan and returns the number of splits.
-func PlanOnly(ctx context.Context, o Options) (int, Report, error) {
-	release, err := lock(o, lockAlone)
-	if err != nil {
-		return 0, Report{}, err
-	}
-	defer release()
-	b, err := begin(ctx, o, true)
-	if err != nil {
-		return 0, Report{}, err
-	}
-	return len(b.plan.Splits), b.report(), nil
+// PlanOnly writes the plan and returns the number of splits; none if the dataset is there.
+func PlanOnly(ctx context.Context, o Options) (splits int, r Report, err error) {
+	r, err = locked(ctx, o, lockAlone, true, func(b *build) (Report, error) {
+		splits = len(b.plan.Splits)
+		return Report{}, nil
+	})
+	return splits, r, err
 }
 
 // One does one split. It may run in several processes at once.
-func One(ctx context.Context, o Options, split int) error {
-	release, err := lock(o, lockShared)
-	if err != nil {
-		return err
-	}
-	defer release()
-	b, err := begin(ctx, o, false)
-	if err != nil || b.upToDate != nil {
-		return err
-	}
-	if split < 0 || split >= len(b.plan.Splits) {
-		return fmt.Errorf("split %d: the plan has splits 0 to %d", split, len(b.plan.Splits)-1)
-	}
-	releaseSplit, err := lockSplit(o, split)
-	if err != nil {
-		return err
-	}
-	defer releaseSplit()
-	if b.isDone(split) {
-		return nil
-	}
-	return b.splits(ctx, []int{split})
+func One(ctx context.Context, o Options, split int) (Report, error) {
+	return locked(ctx, o, lockShared, false, func(b *build) (Report, error) {
+		if split < 0 || split >= len(b.plan.Splits) {
+			return Report{}, fmt.Errorf("split %d: the plan has splits 0 to %d", split, len(b.plan.Splits)-1)
+		}
+		release, err := lockSplit(b.Options, split)
+		if err != nil {
+			return Report{}, err
+		}
+		defer release()
+		if b.isDone(split) {
+			return Report{}, nil
+		}
+		b.Progress.SplitsTotal.Store(1)
+		b.Progress.BytesTotal.Store(b.plan.sizes[split])
+		return Report{}, b.splits(ctx, []int{split})
+	})
 }
 
 // Commit finishes a build whose splits are all done.
 func Commit(ctx context.Context, o Options) (Report, error) {
-	release, err := lock(o, lockAlone)
+	return locked(ctx, o, lockAlone, false, func(b *build) (Report, error) {
+		b.look()
+		if missing := b.missing(); len(missing) > 0 {
+			return Report{}, fmt.Errorf("commit: %d of %d splits are not done, the first is split %d", len(missing), len(b.plan.Splits), missing[0])
+		}
+		m, err := b.commit(ctx)
+		return Report{Manifest: m}, err
+	})
+}
+
+// locked plans, takes the output's lock and does a part of the build, unless the dataset is
+// there already. The plan comes first, so that a mistake in the options leaves no folder.
+func locked(ctx context.Context, o Options, shared, create bool, do func(*build) (Report, error)) (Report, error) {
+	b, err := newBuild(ctx, o)
+	if err != nil {
+		return Report{}, err
+	}
+	release, err := lock(o, shared)
 	if err != nil {
 		return Report{}, err
 	}
 	defer release()
-	b, err := begin(ctx, o, false)
-	if err != nil || b.upToDate != nil {
-		return b.report(), err
+	if m, err := b.finished(ctx); m != nil || err != nil {
+		return Report{Manifest: m, UpToDate: m != nil}, err
 	}
-	if missing := b.missing(); len(missing) > 0 {
-		return Report{}, fmt.Errorf("commit: %d of %d splits are not done, the first is split %d", len(missing), len(b.plan.Splits), missing[0])
+	if err := b.adopt(create); err != nil {
+		return Report{}, err
 	}
-	m, err := b.commit(ctx)
-	return Report{Manifest: m}, err
+	return do(b)
 }
 
 // build is one build in progress.
 type build struct {
 	Options
-	job      job
-	plan     *Plan
-	upToDate *dataset.Manifest // the finished dataset, if it is what the plan makes
-	done     []bool
-}
-
-func (b *build) report() Report {
-	if b == nil || b.upToDate == nil {
-		return Report{}
-	}
-	return Report{Manifest: b.upToDate, UpToDate: true}
+	job  job
+	plan *Plan
+	done []bool // [splits], by an earlier run
 }
 
 func (b *build) missing() []int {

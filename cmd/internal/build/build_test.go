@@ -161,11 +161,11 @@ func TestPlanSplitCommitByHandEndsWithTheSameBytes(t *testing.T) {
 		t.Errorf("commit before the splits: %v", err)
 	}
 	for _, i := range append(order, order[:2]...) { // two of them twice
-		if err := One(t.Context(), options(got, input), i); err != nil {
+		if _, err := One(t.Context(), options(got, input), i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := One(t.Context(), options(got, input), n); err == nil {
+	if _, err := One(t.Context(), options(got, input), n); err == nil {
 		t.Error("a split that the plan does not have was done")
 	}
 	if _, err := Commit(t.Context(), options(got, input)); err != nil {
@@ -175,7 +175,7 @@ func TestPlanSplitCommitByHandEndsWithTheSameBytes(t *testing.T) {
 }
 
 func TestSplitWithoutPlanSaysSo(t *testing.T) {
-	err := One(t.Context(), options(faultfs.New(), corpus(t, 3)), 0)
+	_, err := One(t.Context(), options(faultfs.New(), corpus(t, 3)), 0)
 	if !errors.Is(err, ErrNoPlan) {
 		t.Errorf("got %v", err)
 	}
@@ -319,7 +319,7 @@ func TestAnUnfinishedBuildOfOtherOptionsIsRefused(t *testing.T) {
 	o := options(fsys, input)
 	o.Bucket.NoText = true
 	_, err := Run(t.Context(), o)
-	if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), "unfinished build") || !strings.Contains(err.Error(), "no_text") {
+	if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), "an unfinished build") || !strings.Contains(err.Error(), "no_text") {
 		t.Errorf("got %v", err)
 	}
 	o.Force = true

@@ -15,9 +15,13 @@ import (
 // commitDir holds what commit writes anew, before anything is renamed.
 const commitDir = workDir + "/commit"
 
+// ErrForeign means that a file stands where the dataset must write, and is not of a dataset.
+var ErrForeign = errors.New("the output folder holds a file that is not of a dataset")
+
 // A commitRecord is the whole end of a build, written before its first rename: whoever
 // finds it goes on with the renames, which may be repeated.
 type commitRecord struct {
+	Stale    []string          `json:"stale"` // files of the dataset before, to be removed
 	Moves    []move            `json:"moves"`
 	Manifest *dataset.Manifest `json:"manifest"`
 }
@@ -26,11 +30,6 @@ type move struct {
 	From  string `json:"from"`
 	To    string `json:"to"`
 	Bytes int64  `json:"bytes"`
-}
-
-func (b *build) isDone(split int) bool {
-	_, err := fs.Stat(b.Output, path.Join(splitDir(split), resultFile))
-	return err == nil
 }
 
 // commit settles what only the whole dataset shows, and makes it a dataset.
@@ -57,7 +56,7 @@ func (b *build) prepare(ctx context.Context) (*dataset.Manifest, error) {
 		Stage: b.plan.Stage, Config: b.plan.Config, Tokenizer: b.plan.Tokenizer, Template: b.plan.Template,
 		Inputs: slices.Clone(b.plan.Inputs), Splits: slices.Clone(b.plan.Splits),
 	}}
-	steps := []func(context.Context) error{c.load, c.number, c.settle, c.placeShards, c.quarantine, c.files, c.describe}
+	steps := []func(context.Context) error{c.load, c.number, c.settle, c.placeShards, c.quarantine, c.files, c.replace, c.describe}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -66,7 +65,7 @@ func (b *build) prepare(ctx context.Context) (*dataset.Manifest, error) {
 			return nil, fmt.Errorf("commit: %w", err)
 		}
 	}
-	rec := commitRecord{Moves: c.moves, Manifest: c.m}
+	rec := commitRecord{Stale: c.stale, Moves: c.moves, Manifest: c.m}
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return nil, err
@@ -89,14 +88,13 @@ func (b *build) apply(rec commitRecord) error {
 		return err
 	}
 	dirs := map[string]bool{".": true}
-	named := map[string]bool{}
 	for _, mv := range rec.Moves {
 		if err := b.moveOnce(mv); err != nil {
 			return fmt.Errorf("commit: %w", err)
 		}
-		dirs[path.Dir(mv.To)], named[mv.To] = true, true
+		dirs[path.Dir(mv.To)] = true
 	}
-	if err := b.removeStale(named); err != nil {
+	if err := b.removeStale(rec.Stale); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, dir := range sorted(dirs) {
@@ -134,26 +132,14 @@ func (b *build) moveOnce(mv move) error {
 	return nil
 }
 
-// removeStale removes what an older dataset in the same folder has left.
-func (b *build) removeStale(named map[string]bool) error {
-	for _, top := range []string{"phases", "sft", "samples", "quarantine", "tokenizer"} {
-		var stale []string
-		err := fs.WalkDir(b.Output, top, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && !named[p] {
-				stale = append(stale, p)
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// removeStale removes what an older dataset in the same folder has left, and nothing else.
+func (b *build) removeStale(stale []string) error {
+	for _, p := range stale {
+		if err := b.Output.Remove(p); err != nil {
 			return err
 		}
-		for _, p := range stale {
-			if err := b.Output.Remove(p); err != nil {
-				return err
-			}
-			if err := b.removeEmpty(path.Dir(p)); err != nil {
-				return err
-			}
+		if err := b.removeEmpty(path.Dir(p)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -163,6 +149,9 @@ func (b *build) removeStale(named map[string]bool) error {
 func (b *build) removeEmpty(dir string) error {
 	for ; dir != "."; dir = path.Dir(dir) {
 		entries, err := fs.ReadDir(b.Output, dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed before a crash
+		}
 		if err != nil || len(entries) > 0 {
 			return err
 		}

@@ -27,6 +27,7 @@ type committer struct {
 	drop    map[int]map[string]bool // [split][sample id]: duplicates of an earlier split's sample
 	moves   []move
 	dirs    []string // folders below commitDir
+	stale   []string // files of the dataset before
 }
 
 // load reads the account of every split.
@@ -37,11 +38,7 @@ func (c *committer) load(context.Context) error {
 		c.ledger[stage] = &l
 	}
 	for i := range c.plan.Splits {
-		var r splitResult
-		data, err := fs.ReadFile(c.Output, path.Join(splitDir(i), resultFile))
-		if err == nil {
-			err = json.Unmarshal(data, &r)
-		}
+		r, err := c.readResult(i)
 		if err != nil {
 			return fmt.Errorf("split %d: %w", i, err)
 		}
@@ -291,6 +288,32 @@ func (c *committer) describe(context.Context) error {
 		}
 		c.m.Ledger = append(c.m.Ledger, *c.ledger[stage])
 	}
+	return nil
+}
+
+// replace finds what the dataset that stands in the folder has and the new one has not, to be
+// removed. A file that no dataset of this folder has named is somebody's own: it is never
+// replaced.
+func (c *committer) replace(context.Context) error {
+	old := map[string]bool{}
+	switch m, err := dataset.ReadManifest(c.Output); {
+	case err == nil:
+		for _, s := range m.Shards {
+			old[s.Path] = true
+		}
+		for _, f := range m.Files {
+			old[f.Path] = true
+		}
+	case !errors.Is(err, dataset.ErrNoManifest) && !errors.Is(err, dataset.ErrCorrupt):
+		return err
+	}
+	for _, mv := range c.moves {
+		if _, err := fs.Stat(c.Output, mv.To); err == nil && !old[mv.To] {
+			return fmt.Errorf("%w: %s", ErrForeign, mv.To)
+		}
+		delete(old, mv.To)
+	}
+	c.stale = sorted(old)
 	return nil
 }
 

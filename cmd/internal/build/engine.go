@@ -34,8 +34,7 @@ func (b *build) splits(ctx context.Context, todo []int) error {
 			return nil
 		})
 	}
-	var g *errgroup.Group
-	g, ctx = errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(ctx)
 	next := make(chan int)
 	g.Go(func() error {
 		defer close(next)
@@ -54,7 +53,6 @@ func (b *build) splits(ctx context.Context, todo []int) error {
 				if err := e.split(ctx, i); err != nil {
 					return fmt.Errorf("split %d: %w", i, err)
 				}
-				b.done[i] = true
 				b.Progress.SplitsDone.Add(1)
 			}
 			return nil

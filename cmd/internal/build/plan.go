@@ -51,9 +51,8 @@ func identityOf(m *dataset.Manifest) Identity {
 	return id
 }
 
-// begin plans, and finds out what the output folder holds: nothing, an unfinished build of
-// this plan, the finished dataset, or something else, which is ErrDiffers without Force.
-func begin(ctx context.Context, o Options, create bool) (*build, error) {
+// newBuild plans.
+func newBuild(ctx context.Context, o Options) (*build, error) {
 	o.setDefaults()
 	b := &build{Options: o}
 	var err error
@@ -65,54 +64,46 @@ func begin(ctx context.Context, o Options, create bool) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.plan, err = b.job.plan(); err != nil {
-		return nil, err
-	}
-	if done, err := b.finished(ctx); done || err != nil {
-		return b, err
-	}
-	if err := b.adopt(create); err != nil {
-		return nil, err
-	}
+	b.plan, err = b.job.plan()
+	return b, err
+}
+
+// look finds out which splits an earlier run has finished.
+func (b *build) look() {
 	b.done = make([]bool, len(b.plan.Splits))
-	for i := range b.done {
-		b.done[i] = b.isDone(i)
-	}
 	b.Progress.SplitsTotal.Store(int64(len(b.done)))
-	for i, done := range b.done {
-		if done {
+	_, err := fs.Stat(b.Output, commitFile)
+	renaming := err == nil // then all were done, and some files are in their places
+	for i := range b.done {
+		if b.done[i] = renaming || b.isDone(i); b.done[i] {
 			b.Progress.SplitsDone.Add(1)
 			b.Progress.Resumed.Add(1)
 		} else {
 			b.Progress.BytesTotal.Add(b.plan.sizes[i])
 		}
 	}
-	return b, nil
 }
 
-// finished looks for a dataset. One of the same inputs and options is taken as it is.
-func (b *build) finished(ctx context.Context) (bool, error) {
+// finished looks for a dataset of the same inputs and options, which is taken as it is. Another
+// one is a DiffersError, unless it may be replaced.
+func (b *build) finished(ctx context.Context) (*dataset.Manifest, error) {
 	m, err := dataset.ReadManifest(b.Output)
 	if errors.Is(err, dataset.ErrNoManifest) || b.Force {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	differences := diff(identityOf(m), b.plan.Identity)
 	if len(differences) == 0 {
 		if differences, err = b.changedInputs(ctx, m); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	if len(differences) > 0 {
-		return false, &DiffersError{What: "dataset", Differences: differences}
+		return nil, &DiffersError{What: "a dataset", Differences: differences}
 	}
-	b.upToDate = m
-	if err := b.Output.Remove(workDir); err != nil {
-		return false, err
-	}
-	return true, nil
+	return m, b.Output.Remove(workDir)
 }
 
 // changedInputs reads the inputs again and names those whose content is not what the manifest says.
@@ -147,20 +138,47 @@ func (b *build) adopt(create bool) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(have, want) {
-		return nil
-	}
 	if b.Force && create {
-		if err := b.Output.Remove(workDir); err != nil {
+		if err := b.abandon(); err != nil {
 			return err
 		}
 		return b.writePlan(want)
+	}
+	if bytes.Equal(have, want) {
+		return nil
 	}
 	var old Plan
 	if err := json.Unmarshal(have, &old); err != nil {
 		return fmt.Errorf("read %s: %w: %w", planFile, dataset.ErrCorrupt, err)
 	}
-	return &DiffersError{What: "unfinished build", Differences: diff(old, *b.plan)}
+	differences := diff(old.Identity, b.plan.Identity)
+	for _, guard := range b.plan.Guards {
+		if len(differences) == 0 && !slices.Contains(old.Guards, guard) {
+			name, _, _ := strings.Cut(guard, ": ")
+			differences = append(differences, fmt.Sprintf("%s has been written to since it began", name))
+		}
+	}
+	if len(differences) == 0 {
+		differences = diff(old, *b.plan)
+	}
+	return &DiffersError{What: "an unfinished build", Differences: differences}
+}
+
+// abandon throws away an unfinished build, with what its commit may have renamed already.
+func (b *build) abandon() error {
+	var rec commitRecord
+	data, err := fs.ReadFile(b.Output, commitFile)
+	if err == nil && json.Unmarshal(data, &rec) == nil {
+		if _, err := dataset.ReadManifest(b.Output); errors.Is(err, dataset.ErrNoManifest) {
+			for _, mv := range rec.Moves {
+				rec.Stale = append(rec.Stale, mv.To)
+			}
+			if err := b.removeStale(rec.Stale); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Output.Remove(workDir)
 }
 
 func (b *build) writePlan(data []byte) error {
@@ -170,7 +188,7 @@ func (b *build) writePlan(data []byte) error {
 
 // A DiffersError says in what the output differs from what is asked.
 type DiffersError struct {
-	What        string // "dataset", "unfinished build"
+	What        string // "a dataset", "an unfinished build"
 	Differences []string
 }
 
@@ -181,7 +199,7 @@ func (e *DiffersError) Error() string {
 		more = fmt.Sprintf(" (and %d more)", len(shown)-5)
 		shown = shown[:5]
 	}
-	return fmt.Sprintf("the output holds a %s that %v: %s%s", e.What, ErrDiffers, strings.Join(shown, "; "), more)
+	return fmt.Sprintf("the output holds %s that %v: %s%s", e.What, ErrDiffers, strings.Join(shown, "; "), more)
 }
 
 // Is makes errors.Is(err, ErrDiffers) true.

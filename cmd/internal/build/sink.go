@@ -30,6 +30,7 @@ type splitResult struct {
 	Ledger     map[dataset.Stage]dataset.Ledger `json:"ledger"`
 	Shards     []dataset.Shard                  `json:"shards"`     // paths relative to the split's folder
 	Quarantine []dataset.Stage                  `json:"quarantine"` // stages that have a file
+	Files      []dataset.File                   `json:"files"`      // every file of the folder but this account
 }
 
 // An idRow is what commit must know of every sample, written or not, to settle duplicates.
@@ -39,7 +40,6 @@ type idRow struct {
 	Phase   int32    `parquet:"phase"` // 0: overlong, or refused, or a stage without phases
 	Refused string   `parquet:"refused,dict,optional"`
 	Notes   int32    `parquet:"notes"`
-	Tokens  int64    `parquet:"tokens"`
 }
 
 type shardKey struct {
@@ -155,8 +155,6 @@ func (s *sink) settle(v dataset.Batch, i int, refused map[int]dataset.Reject) (s
 			return shardKey{}, false, s.reject(dataset.StageTokenize, r)
 		}
 		l.Keep(place.Notes & dataset.TokenizeNotes)
-		t := v.Tokens(i)
-		row.Tokens = int64(len(t.Prompt) + len(t.Response))
 	}
 	if l := s.ledger[dataset.StageBucket]; l != nil {
 		phase, ok := v.Phase(i)
@@ -241,43 +239,18 @@ func newRejectEncoder(w io.Writer) *json.Encoder {
 // finish makes the split durable: files synced, folder synced, renamed into its place.
 func (s *sink) finish(sum string, lines int64) error {
 	r := splitResult{SHA256: sum, Lines: lines, Ledger: map[dataset.Stage]dataset.Ledger{}}
-	for stage, l := range s.ledger {
-		if err := l.Balance(); err != nil {
-			return err
-		}
-		r.Ledger[stage] = *l
+	err := s.finishFiles(&r)
+	if err == nil {
+		err = writeResult(s.b.Output, path.Join(s.dir, resultFile), r)
 	}
-	for _, key := range sortedKeys(s.shards) {
-		shard, err := s.shards[key].Finish()
-		delete(s.shards, key)
-		if err != nil {
-			s.abort()
-			return err
-		}
-		shard.Path, shard.Kind, shard.Phase = key.file(), key.kind, key.phase
-		r.Shards = append(r.Shards, shard)
-	}
-	for _, stage := range slices.Sorted(maps.Keys(s.bad)) {
-		q := s.bad[stage]
-		if err := q.buf.Flush(); err != nil {
-			return err
-		}
-		if _, err := q.file.Finish(); err != nil {
-			return err
-		}
-		r.Quarantine = append(r.Quarantine, stage)
-	}
-	if err := s.writeIDs(); err != nil {
-		return err
-	}
-	data, err := json.Marshal(r)
 	if err != nil {
-		return err
-	}
-	if err := writeHashed(s.b.Output, path.Join(s.dir, resultFile), data); err != nil {
+		s.abort()
 		return err
 	}
 	if err := s.b.Output.SyncDir(s.dir); err != nil {
+		return err
+	}
+	if err := s.b.Output.Remove(s.final); err != nil { // a damaged one
 		return err
 	}
 	if err := s.b.Output.Rename(s.dir, s.final); err != nil {
@@ -286,7 +259,42 @@ func (s *sink) finish(sum string, lines int64) error {
 	return s.b.Output.SyncDir(workDir)
 }
 
-func (s *sink) writeIDs() error {
+// finishFiles closes the books, the shards, the quarantine and the list of ids.
+func (s *sink) finishFiles(r *splitResult) error {
+	for stage, l := range s.ledger {
+		if err := l.Balance(); err != nil {
+			return err
+		}
+		r.Ledger[stage] = *l
+	}
+	for _, key := range sortedKeys(s.shards) {
+		shard, err := s.shards[key].Finish()
+		if err != nil {
+			return err
+		}
+		delete(s.shards, key)
+		shard.Path, shard.Kind, shard.Phase = key.file(), key.kind, key.phase
+		r.Shards = append(r.Shards, shard)
+		r.Files = append(r.Files, dataset.File{Path: shard.Path, Bytes: shard.Bytes, SHA256: shard.SHA256})
+	}
+	for _, stage := range slices.Sorted(maps.Keys(s.bad)) {
+		q := s.bad[stage]
+		if err := q.buf.Flush(); err != nil {
+			return err
+		}
+		f, err := q.file.Finish()
+		if err != nil {
+			return err
+		}
+		delete(s.bad, stage)
+		f.Path = quarantineFile(stage)
+		r.Quarantine = append(r.Quarantine, stage)
+		r.Files = append(r.Files, f)
+	}
+	return s.writeIDs(r)
+}
+
+func (s *sink) writeIDs(r *splitResult) error {
 	if s.seen == nil {
 		return nil
 	}
@@ -295,26 +303,16 @@ func (s *sink) writeIDs() error {
 		return err
 	}
 	w := parquet.NewGenericWriter[idRow](f, parquet.Compression(&parquet.Zstd))
-	if _, err := w.Write(s.ids); err != nil {
-		return err
+	if _, err = w.Write(s.ids); err == nil {
+		err = w.Close()
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	_, err = f.Finish()
-	return err
-}
-
-func writeHashed(fsys dataset.FS, name string, data []byte) error {
-	f, err := dataset.CreateHashed(fsys, name)
 	if err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
 		f.Abort()
 		return err
 	}
-	_, err = f.Finish()
+	file, err := f.Finish()
+	file.Path = idsFile
+	r.Files = append(r.Files, file)
 	return err
 }
 
