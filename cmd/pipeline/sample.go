@@ -73,7 +73,7 @@ Gates, NAME or NAME=VALUE:
 	f.StringVar(&s.snapshot, "snapshot", "", "id of the history's snapshot to plan from; empty: the newest")
 	f.IntVar(&c.GroupSize, "group-size", c.GroupSize, "rollouts of a group, for the expected cost")
 	f.IntVar(&c.Batch, "batch", c.Batch, "prompts of an optimizer step")
-	f.IntVar(&c.Generation, "generation-batch", c.Generation, "prompts that dynamic sampling generates at a time, for the expected cost")
+	f.IntVar(&c.Generation, "generation-batch", c.Generation, "prompts that dynamic sampling generates at a time, for the expected cost; 0: three batches")
 	f.BoolVar(&c.BalanceTasks, "balance-tasks", false, "give each batch the same number of samples of every task, while they last")
 	f.Int32Var(&c.Epochs, "epochs", c.Epochs, "passes over the phase, each drawn anew")
 	f.Uint64Var(&c.Seed, "seed", 0, "seed")

@@ -66,7 +66,7 @@ func (s *sampler) print(w, log io.Writer, plan *curriculum.Segment, snap *histor
 	}
 	fmt.Fprintf(w, "expected of groups of %d: %.1f%% all wrong, %.1f%% all right; dynamic sampling will generate %.2f groups for each that it keeps, %.1f generation batches of %d for a batch of %d\n",
 		a.GroupSize, 100*a.AllWrong, 100*a.AllRight, a.Oversampling(),
-		math.Ceil(10*max(1, a.Oversampling()*float64(h.Config.Batch)/float64(h.Config.Generation)))/10, h.Config.Generation, h.Config.Batch)
+		math.Ceil(10*max(1, a.Oversampling()*float64(h.Config.Batch)/float64(h.Config.GenerationBatch())))/10, h.Config.GenerationBatch(), h.Config.Batch)
 	if a.Unvisited > 0 && a.Outcomes > 0 {
 		fmt.Fprintf(w, "%s of them have no known reward: they are expected to be as those that have\n", cli.Count(a.Unvisited))
 	}
@@ -81,7 +81,7 @@ func (s *sampler) print(w, log io.Writer, plan *curriculum.Segment, snap *histor
 	}
 	if a.Starves() {
 		fmt.Fprintf(log, "pipeline: warning: from position %s on, %.0f%% of the groups are expected to give no signal: dynamic sampling may not fill a batch of %d within %d generation batches of %d, and trainers then stop (verl: num_gen_batches=%d, \"Generated too many\"); lower --ratio or --count, or add --gate quarantine_unlearnable\n",
-			cli.Count(a.WorstFirst), 100*a.WorstShare, h.Config.Batch, curriculum.MaxGenerationBatches, h.Config.Generation, curriculum.MaxGenerationBatches)
+			cli.Count(a.WorstFirst), 100*a.WorstShare, h.Config.Batch, curriculum.MaxGenerationBatches, h.Config.GenerationBatch(), curriculum.MaxGenerationBatches)
 	}
 }
 

@@ -73,7 +73,7 @@ type stretch struct {
 func newAccount(c *Config, k *Knowledge) Account {
 	return Account{
 		Epochs: c.Epochs, Outcomes: k.Outcomes, GroupSize: c.GroupSize, batch: c.Batch,
-		WorstLength: int64(c.Generation) * MaxGenerationBatches,
+		WorstLength: int64(c.GenerationBatch()) * MaxGenerationBatches,
 	}
 }
 

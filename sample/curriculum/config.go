@@ -39,7 +39,7 @@ type Config struct {
 	GroupSize     int      `json:"group_size"`
 	Epochs        int32    `json:"epochs"`
 	Batch         int      `json:"batch"`            // prompts of an optimizer step
-	Generation    int      `json:"generation_batch"` // prompts that dynamic sampling generates at a time
+	Generation    int      `json:"generation_batch"` // prompts that dynamic sampling generates at a time; 0: three batches
 	BalanceTasks  bool     `json:"balance_tasks"`
 	Seed          uint64   `json:"seed"`
 }
@@ -48,7 +48,7 @@ type Config struct {
 func DefaultConfig(phase int32) Config {
 	return Config{
 		Phase: phase, Strategy: NameUniform, Gates: []string{}, Source: SourceLastPhase, Mix: MixNone, Runs: []string{},
-		GroupSize: 8, Epochs: 1, Batch: 128, Generation: 384, // DAPO
+		GroupSize: 8, Epochs: 1, Batch: 128,
 	}
 }
 
@@ -63,8 +63,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("group-size: %d is under 2", c.GroupSize)
 	case c.Batch < 1:
 		return fmt.Errorf("batch: %d is under 1", c.Batch)
-	case c.Generation < 1:
-		return fmt.Errorf("generation-batch: %d is under 1", c.Generation)
+	case c.Generation < 0:
+		return fmt.Errorf("generation-batch: %d is under 0", c.Generation)
 	case c.Draw < 0 || c.Count < 0:
 		return fmt.Errorf("draw and count: under 0")
 	case !(c.Ratio >= 0 && c.Ratio <= 1e6):
@@ -147,6 +147,15 @@ func (c *Config) encode() []byte {
 		panic(err) // plain data
 	}
 	return data
+}
+
+// GenerationBatch returns how many prompts dynamic sampling generates at a time: as many as
+// asked for, or three batches (DAPO: 384 for 128).
+func (c *Config) GenerationBatch() int {
+	if c.Generation > 0 {
+		return c.Generation
+	}
+	return 3 * c.Batch
 }
 
 // Reacts reports whether the plan depends on rewards that come while the phase runs, so that
