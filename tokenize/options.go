@@ -60,6 +60,9 @@ func (o *Options) setDefaults() error {
 			*d.value = d.def
 		}
 	}
+	if _, err := o.date(); err != nil {
+		return err
+	}
 	if o.SpecialTokens != SpecialText && o.SpecialTokens != SpecialParse {
 		return fmt.Errorf("special tokens: %q is neither %q nor %q", o.SpecialTokens, SpecialText, SpecialParse)
 	}
@@ -81,6 +84,9 @@ func LoadTokenizer(name string) (*bpe.Tokenizer, error) {
 
 // loadPrompt reads the prompt template: a built-in name or a file.
 func loadPrompt(name string) (*template.PromptTemplate, error) {
+	if p, err := template.ParsePrompt(name, ""); err == nil {
+		return p, nil
+	}
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return template.ParsePrompt(name, "")
@@ -116,14 +122,22 @@ func loadChat(o Options) (chat *template.Chat, source string, err error) {
 			return nil, "", err
 		}
 	}
-	if chat != nil && o.ChatDate != "" {
-		date, err := time.Parse(time.DateOnly, o.ChatDate)
-		if err != nil {
-			return nil, "", fmt.Errorf("chat date: %q is not a date such as 2026-11-23", o.ChatDate)
-		}
+	if date, err := o.date(); chat != nil && err == nil && !date.IsZero() {
 		chat = chat.WithDate(date)
 	}
 	return chat, source, nil
+}
+
+// date returns the date that the chat template is told, zero for none.
+func (o Options) date() (time.Time, error) {
+	if o.ChatDate == "" {
+		return time.Time{}, nil
+	}
+	date, err := time.Parse(time.DateOnly, o.ChatDate)
+	if err != nil {
+		return date, fmt.Errorf("chat date: %q is not a date such as 2026-11-23", o.ChatDate)
+	}
+	return date, nil
 }
 
 // OfDataset loads the tokenizer that made a dataset's ids, from the dataset's own copy.

@@ -1,7 +1,10 @@
 package tokenize
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +69,9 @@ func endOfResponse(name string, tok *bpe.Tokenizer) (int32, error) {
 // Options returns the options with their defaults filled in.
 func (s *Stage) Options() Options { return s.options }
 
+// HasChat reports whether there is a chat template.
+func (s *Stage) HasChat() bool { return s.renderer.Chat() != nil }
+
 // Tokenizer identifies the tokenizer for the manifest.
 func (s *Stage) Tokenizer() *dataset.Tokenizer {
 	return &dataset.Tokenizer{Name: filepath.Base(tokenizerFile(s.options.Tokenizer)), SHA256: s.tok.SHA256(), VocabSize: s.tok.VocabSize()}
@@ -106,6 +112,9 @@ func (s *Stage) Files() (map[string][]byte, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if sum := sha256.Sum256(data); name == filepath.Base(path) && hex.EncodeToString(sum[:]) != s.tok.SHA256() {
+			return nil, fmt.Errorf("tokenizer %q changed while the dataset was built", path)
 		}
 		files["tokenizer/"+name] = data
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +49,6 @@ A build that was killed goes on where it stopped; one that is finished does noth
 	cmd.Flags().BoolVar(&plan, "plan", false, "only plan, and print the splits")
 	cmd.Flags().IntVar(&split, "split", -1, "only do this split of the plan")
 	cmd.Flags().BoolVar(&commit, "commit", false, "only commit the finished splits")
-	cmd.MarkFlagsMutuallyExclusive("plan", "split", "commit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := flags.Load(cmd)
 		if err != nil {
@@ -56,13 +57,22 @@ A build that was killed goes on where it stopped; one that is finished does noth
 		if len(c.Input) == 0 {
 			return cli.Usage(errors.New("build: no input; name files with --input"))
 		}
+		byHand := 0
+		for _, name := range []string{"plan", "split", "commit"} {
+			if cmd.Flags().Changed(name) {
+				byHand++
+			}
+		}
+		if byHand > 1 {
+			return cli.Usage(errors.New("build: --plan, --split and --commit are three calls, not one"))
+		}
 		o := c.Build(allStages...)
 		o.Force = force
 		r := runner{globals: *g, cmd: cmd, config: c, options: o}
 		switch {
 		case plan:
 			return r.plan()
-		case split >= 0:
+		case cmd.Flags().Changed("split"):
 			return r.run(func(ctx context.Context, o build.Options) (build.Report, error) { return build.One(ctx, o, split) })
 		case commit:
 			return r.run(build.Commit)
@@ -128,6 +138,11 @@ type runner struct {
 
 func (r *runner) run(do func(context.Context, build.Options) (build.Report, error)) error {
 	o := r.options
+	if slices.Contains(o.Stages, dataset.StageBucket) {
+		if err := o.Bucket.Validate(); err != nil {
+			return cli.Usage(err)
+		}
+	}
 	o.Progress = new(build.Progress)
 	if o.Workers > 0 {
 		runtime.GOMAXPROCS(o.Workers)
@@ -143,6 +158,10 @@ func (r *runner) run(do func(context.Context, build.Options) (build.Report, erro
 	if err := r.summary(report, o.Progress, time.Since(start)); err != nil || report.Manifest == nil {
 		return err
 	}
+	if n := report.Manifest.LedgerOf(dataset.StageIngest).Drops[dataset.ReasonCorruptInput]; n > 0 {
+		return cli.WithHint(fmt.Errorf("%w: an input is damaged, and %s records or more of it could not be read", cli.ErrFindings, cli.Count(n)),
+			"see the files in "+r.config.Output+"/quarantine; what could be read is written, but a damaged file may also have given wrong text")
+	}
 	if share := build.BadShare(report.Manifest); share > float64(r.config.MaxBad) {
 		return cli.WithHint(fmt.Errorf("%w: %.2f%% of the records are bad, over --max-bad", cli.ErrFindings, 100*share),
 			"see the files in "+r.config.Output+"/quarantine; the dataset is written")
@@ -156,7 +175,10 @@ func (r *runner) plan() error {
 		return explain(err)
 	}
 	if report.UpToDate {
-		return r.summary(report, nil, 0)
+		n = 0
+		if err := r.summary(report, nil, 0); err != nil || r.json {
+			return err
+		}
 	}
 	if r.json {
 		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "plan", "splits": n})
@@ -168,10 +190,11 @@ func (r *runner) plan() error {
 func (r *runner) summary(report build.Report, p *build.Progress, elapsed time.Duration) error {
 	m := report.Manifest
 	if r.json {
-		msg := map[string]any{"message_type": "build", "output": r.config.Output, "up_to_date": report.UpToDate, "seconds": elapsed.Seconds()}
-		if m != nil {
-			msg["id"], msg["phases"], msg["ledger"] = m.ID, m.Phases, m.Ledger
+		if m == nil {
+			return json.NewEncoder(r.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "split", "output": r.config.Output, "seconds": elapsed.Seconds()})
 		}
+		msg := map[string]any{"message_type": "build", "output": r.config.Output, "up_to_date": report.UpToDate, "seconds": elapsed.Seconds()}
+		msg["id"], msg["phases"], msg["ledger"] = m.ID, m.Phases, m.Ledger
 		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(msg)
 	}
 	if r.quiet || m == nil {
@@ -186,8 +209,17 @@ func (r *runner) summary(report build.Report, p *build.Progress, elapsed time.Du
 	for _, l := range m.Ledger {
 		printLedger(w, l)
 	}
-	fmt.Fprintf(w, "pipeline: wrote %s (%s) in %.1f s: %s samples, %s tokens\n",
-		r.config.Output, m.ID[:12], elapsed.Seconds(), cli.Count(p.Samples.Load()), cli.Count(p.Tokens.Load()))
+	var samples, tokens int64
+	for _, s := range m.Shards {
+		samples += s.Rows
+		tokens += s.Tokens
+	}
+	resumed := ""
+	if n := p.Resumed.Load(); n > 0 {
+		resumed = fmt.Sprintf(" (%d of %d splits were done before)", n, len(m.Splits))
+	}
+	fmt.Fprintf(w, "pipeline: wrote %s (%s) in %.1f s%s: %s samples, %s tokens\n",
+		r.config.Output, m.ID[:12], elapsed.Seconds(), resumed, cli.Count(samples), cli.Count(tokens))
 	return nil
 }
 
@@ -218,6 +250,14 @@ func explain(err error) error {
 		return cli.WithHint(err, "use another --output, or --force to rebuild this one (the reward history stays)")
 	case errors.Is(err, build.ErrLocked):
 		return cli.WithHint(err, "wait for the other process, or choose another --output")
+	case errors.Is(err, build.ErrNoChatTemplate):
+		return cli.WithHint(err, "name a tokenizer that has one (--tokenizer qwen/tokenizer.json), or --chat-template FILE")
+	case errors.Is(err, build.ErrNoPlan):
+		return cli.WithHint(err, "run the same command with --plan first")
+	case errors.Is(err, build.ErrForeign):
+		return cli.WithHint(err, "choose another --output, or move the file away: nothing but a dataset's own files is replaced")
+	case errors.Is(err, syscall.ENOSPC):
+		return cli.WithHint(err, "make room and run the same command again: it goes on where it stopped")
 	case errors.Is(err, dataset.ErrNoManifest):
 		return cli.WithHint(err, "`pipeline build --output DIR` makes one; a build that was stopped goes on when it is run again")
 	case errors.Is(err, ingest.ErrInputChanged):

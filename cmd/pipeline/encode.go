@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,9 @@ text. With --text it shows the pieces of one text.`,
   pipeline encode --tokenizer cl100k_base --text "Long context, short answer."`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if e.workers < 1 {
+				return cli.Usage(fmt.Errorf("encode: --workers: %d is no number of goroutines", e.workers))
+			}
 			if err := e.load(); err != nil {
 				return err
 			}
@@ -82,7 +86,7 @@ type line struct {
 	Text    *string         `json:"text,omitempty"`
 	IDs     *[]int32        `json:"ids,omitempty"`
 	N       *int            `json:"n,omitempty"`
-	Offsets [][2]int        `json:"offsets,omitempty"`
+	Offsets *[][2]int       `json:"offsets,omitempty"`
 }
 
 // do turns one line into its answer.
@@ -105,10 +109,12 @@ func (e *encoder) do(in line) (out line, err error) {
 		out.N = &n
 	case e.offsets:
 		ids, at := e.tok.EncodeOffsets(*in.Text, e.options)
-		out.IDs = &ids
+		ids = append(make([]int32, 0, len(ids)), ids...) // [], never null
+		offsets := make([][2]int, 0, len(at))
 		for _, s := range at {
-			out.Offsets = append(out.Offsets, [2]int{s.Start, s.End})
+			offsets = append(offsets, [2]int{s.Start, s.End})
 		}
+		out.IDs, out.Offsets = &ids, &offsets
 	default:
 		ids := e.tok.Encode(*in.Text, e.options)
 		out.IDs = &ids
@@ -169,6 +175,9 @@ func (e *encoder) lines(cmd *cobra.Command) error {
 }
 
 func (e *encoder) answer(raw []byte) ([]byte, error) {
+	if !utf8.Valid(raw) {
+		return nil, errors.New("it is not UTF-8")
+	}
 	var in line
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return nil, err

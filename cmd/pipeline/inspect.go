@@ -24,7 +24,7 @@ func newInspect(g *globals) *cobra.Command {
 		Long: `Shows phases with their samples, tokens and lengths, the sources, and what was dropped
 and why. With --sample it shows one sample and the prompt that the policy will see.`,
 		Example: `  pipeline inspect data
-  pipeline inspect data --sample 9f86d081884c7d659a2feaa0c55ad015`,
+  pipeline inspect data --sample lookup-000000`,
 		Args: oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := readManifest(args[0])
@@ -36,7 +36,7 @@ and why. With --sample it shows one sample and the prompt that the policy will s
 			}
 			sum, err := dataset.Summarize(cmd.Context(), dataset.Dir(args[0]), m)
 			if err != nil {
-				return explain(err)
+				return explain(fmt.Errorf("inspect %s: %w", args[0], err))
 			}
 			if g.json {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
@@ -61,7 +61,7 @@ func printDataset(w io.Writer, dir string, m *dataset.Manifest, sum dataset.Summ
 	if m.Stage != dataset.StageIngest {
 		printPhases(w, sum)
 	}
-	rows := [][]string{{"source", "task", "samples", "tokens"}}
+	rows := [][]string{{"source", "task", "samples", "prompt tokens"}}
 	for _, s := range sum.Sources {
 		task := s.DataSource
 		if task == "" {
@@ -84,15 +84,15 @@ func printDataset(w io.Writer, dir string, m *dataset.Manifest, sum dataset.Summ
 }
 
 func printPhases(w io.Writer, sum dataset.Summary) {
-	rows := [][]string{{"phase", "range", "samples", "tokens", "min", "median", "p90", "max"}}
+	rows := [][]string{{"phase", "range", "samples", "prompt tokens", "min", "median", "p90", "max"}}
 	for _, p := range sum.Phases {
 		l := p.Lengths
-		name := fmt.Sprintf("%d %s", p.Phase, p.Kind)
+		span := fmt.Sprintf("(%s, %s]", cli.Count(int64(p.Min)), cli.Count(int64(p.Max)))
 		if p.Kind == dataset.KindMixed {
-			name = "all"
+			span = "no phases yet"
 		}
 		rows = append(rows, []string{
-			name, fmt.Sprintf("(%s, %s]", cli.Count(int64(p.Min)), cli.Count(int64(p.Max))),
+			phaseName(p), span,
 			cli.Count(p.Samples), cli.Count(p.Tokens), cli.Count(int64(l.Min)), cli.Count(int64(l.Median)), cli.Count(int64(l.P90)), cli.Count(int64(l.Max)),
 		})
 	}
@@ -101,6 +101,13 @@ func printPhases(w io.Writer, sum dataset.Summary) {
 	for _, p := range sum.Phases {
 		printHistogram(w, p)
 	}
+}
+
+func phaseName(p dataset.PhaseSummary) string {
+	if p.Kind == dataset.KindMixed {
+		return "all"
+	}
+	return fmt.Sprintf("phase %d %s", p.Phase, p.Kind)
 }
 
 const histogramCells = 40
@@ -117,7 +124,7 @@ func printHistogram(w io.Writer, p dataset.PhaseSummary) {
 	if high == 0 {
 		high = p.Lengths.Max
 	}
-	fmt.Fprintf(w, "prompt lengths of phase %d %s\n", p.Phase, p.Kind)
+	fmt.Fprintf(w, "prompt lengths of %s\n", phaseName(p))
 	bins := int64(len(p.Lengths.Histogram))
 	for i, n := range p.Lengths.Histogram {
 		to := int64(p.Min) + int64(high-p.Min)*int64(i+1)/bins

@@ -41,6 +41,9 @@ decides every byte.
 			} else {
 				err = writeFile(output, func(w io.Writer) error { return synth.Generate(w, o) })
 			}
+			if errors.Is(err, synth.ErrOptions) {
+				return cli.Usage(fmt.Errorf("synth: %w", err))
+			}
 			if err != nil {
 				return fmt.Errorf("synth: %w", err)
 			}
@@ -72,8 +75,16 @@ func parseRange(text string) (low, high int, err error) {
 	return low, high, nil
 }
 
-// writeFile writes a file aside and renames it, so that it is whole or not there.
+// writeFile writes a file aside and renames it, so that it is whole or not there. What is no
+// regular file, such as a pipe, is written to as it is.
 func writeFile(name string, write func(io.Writer) error) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return err
 	}
@@ -81,7 +92,9 @@ func writeFile(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = write(f)
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), name)
 	}

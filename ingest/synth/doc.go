@@ -46,6 +46,9 @@ type Options struct {
 	SFT       bool // add a response: short reasoning that ends in "Therefore, the answer is X."
 }
 
+// ErrOptions means that no document can be made as the options say.
+var ErrOptions = errors.New("options")
+
 func (o *Options) check() error {
 	if len(o.Tasks) == 0 {
 		o.Tasks = Tasks()
@@ -97,7 +100,7 @@ type piece struct {
 // offsets in the context of what the answer needs.
 func Generate(w io.Writer, o Options) error {
 	if err := o.check(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	out := bufio.NewWriterSize(w, 256<<10)
 	var g generator

@@ -18,6 +18,12 @@ import (
 // JSON, ids, pages.
 const recordCost = 6
 
+// formatVerl is the format whose every record is a chat.
+const formatVerl = "verl"
+
+// ErrNoChatTemplate means that an input holds chats and nothing says how to write them as text.
+var ErrNoChatTemplate = errors.New("its records are chats, and there is no chat template")
+
 // ingestJob reads input files.
 type ingestJob struct {
 	chain
@@ -34,6 +40,11 @@ func newIngestJob(ctx context.Context, o Options) (*ingestJob, error) {
 	c, err := newChain(o)
 	if err != nil {
 		return nil, err
+	}
+	for _, in := range p.Inputs {
+		if in.Format == formatVerl && c.tokenize != nil && !c.tokenize.HasChat() {
+			return nil, fmt.Errorf("input %s: %w", in.Name, ErrNoChatTemplate)
+		}
 	}
 	j := &ingestJob{chain: c, o: o, ingest: p}
 	j.parsers.New = func() any { return ingest.NewParser(p) }

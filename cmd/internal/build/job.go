@@ -104,7 +104,7 @@ func (c chain) describe(p *Plan, o Options) error {
 	}
 	if c.tokenize != nil {
 		p.Tokenizer, p.Template = c.tokenize.Tokenizer(), c.tokenize.Template()
-		if err := set(dataset.StageTokenize, o.Tokenize.Effective()); err != nil {
+		if err := set(dataset.StageTokenize, c.tokenize.Options().Effective()); err != nil {
 			return err
 		}
 	}

@@ -163,6 +163,9 @@ func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 	if err := f.applyInputs(c); err != nil {
 		return nil, Usage(err)
 	}
+	if c.Output == "" && f.flags.Lookup("output") != nil {
+		return nil, Usage(errors.New("--output is empty; name a folder"))
+	}
 	if f.printConfig {
 		enc := toml.NewEncoder(cmd.OutOrStdout())
 		if err := enc.Encode(c); err != nil {
@@ -232,7 +235,10 @@ func readTOML(file string, c *Config) error {
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := bad.Position()
-		return Usage(fmt.Errorf("config %s:%d:%d: %s: %w", file, line, column, strings.Join(bad.Key(), "."), err))
+		if key := strings.Join(bad.Key(), "."); key != "" {
+			return WithHint(Usage(fmt.Errorf("config %s:%d:%d: key %q does not take this value", file, line, column, key)), "`--print-config` shows each key with a value that it takes")
+		}
+		return Usage(fmt.Errorf("config %s:%d:%d: %s", file, line, column, strings.TrimPrefix(bad.Error(), "toml: ")))
 	}
 	if err != nil {
 		return Usage(fmt.Errorf("config %s: %w", file, err))
@@ -240,10 +246,14 @@ func readTOML(file string, c *Config) error {
 	return nil
 }
 
-func nearest(word string, words []string) string {
-	return slices.MinFunc(words, func(a, b string) int {
-		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
-	})
+// nearest returns the key that is most like a word: as a whole, or in its last part, for a key
+// that stands in the wrong table.
+func nearest(word string, keys []string) string {
+	last := func(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+	distance := func(key string) int {
+		return min(2*levenshtein.ComputeDistance(word, key), 2*levenshtein.ComputeDistance(last(word), last(key))+1)
+	}
+	return slices.MinFunc(keys, func(a, b string) int { return distance(a) - distance(b) })
 }
 
 // tomlKeys returns every key that the file may have, with dots.

@@ -60,7 +60,7 @@ func (s *Share) UnmarshalText(text []byte) error {
 
 // MarshalText writes a percentage.
 func (s Share) MarshalText() ([]byte, error) {
-	return append(strconv.AppendFloat(nil, float64(s)*100, 'g', -1, 64), '%'), nil
+	return append(strconv.AppendFloat(nil, float64(s)*100, 'g', 12, 64), '%'), nil
 }
 
 // Lengths is a list of lengths in tokens. As a flag: "20000,60000"
