@@ -119,13 +119,13 @@ func printStates(b *strings.Builder, f *audit.Facts) {
 const maxPrintedSets = 8
 
 func printSets(b *strings.Builder, f *audit.Facts) {
-	rows := [][]string{{"", "samples", "mean reward, 95 %", "n", "unlearnable", "solved", "never visited", "zero variance"}}
+	rows := [][]string{{"", "samples", "mean reward, 95 %", "n", "unlearnable", "solved", "unvisited", "zero variance"}}
 	for _, by := range []string{audit.ByPhase, audit.ByDataSource} {
 		sets := f.SetsBy(by)
 		for _, s := range sets[:min(len(sets), maxPrintedSets)] {
 			name := "phase " + s.Name
 			if by == audit.ByDataSource {
-				name = "task " + clip(audit.PrintableLine(s.Name), 14)
+				name = "task " + clip(audit.PrintableLine(s.Name), 12)
 			}
 			if s.Name == "" {
 				name = "no task said"
@@ -173,7 +173,8 @@ func printSamples(b *strings.Builder, f *audit.Facts, title string, list []int32
 	if len(list) == 0 {
 		return
 	}
-	rows := [][]string{{fmt.Sprintf("%s (%s)", title, cli.Count(int64(len(list)))), "task", "phase", "tokens", "mean reward, 95 %", "right", "visits"}}
+	fmt.Fprintf(b, "%s (%s)\n", title, cli.Count(int64(len(list))))
+	rows := [][]string{{"sample", "task", "phase", "tokens", "mean reward, 95 %", "right ever", "visits"}}
 	for _, n := range list[:min(len(list), printedSamples)] {
 		s := &f.Samples[n]
 		name := s.SourceID
@@ -181,7 +182,7 @@ func printSamples(b *strings.Builder, f *audit.Facts, title string, list []int32
 			name = s.ID.String()[:12]
 		}
 		rows = append(rows, []string{
-			clip(audit.PrintableLine(name), 36), clip(audit.PrintableLine(s.DataSource), 14), fmt.Sprint(s.Phase), cli.Count(int64(s.PromptLength)),
+			clip(audit.PrintableLine(name), 28), clip(audit.PrintableLine(s.DataSource), 12), fmt.Sprint(s.Phase), cli.Count(int64(s.PromptLength)),
 			s.Estimate.String(), fmt.Sprintf("%d/%d", s.Successes, s.Rollouts), fmt.Sprint(s.Visits),
 		})
 	}

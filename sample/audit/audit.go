@@ -134,7 +134,7 @@ func (g *gatherer) readSamples(ctx context.Context, fsys fs.FS, m *dataset.Manif
 				g.place = append(g.place, place{int32(n), row})
 				f.Samples = append(f.Samples, Sample{
 					ID: id, SourceID: c.SourceID, Source: names.of(c.Source), DataSource: g.tasks[task],
-					Phase: s.Phase, PromptLength: c.PromptLength, LastPhase: -1, LastStep: -1,
+					Phase: s.Phase, PromptLength: c.PromptLength, LastPhase: None, LastStep: None,
 				})
 				row++
 			}

@@ -51,11 +51,11 @@ func csvRow(s *Sample) []string {
 
 func whole[N int32 | int64](n N) string { return strconv.FormatInt(int64(n), 10) }
 
-func unlessNone[N int32 | int64](n N) string {
-	if n < 0 {
+func unlessNone(o Ordinal) string {
+	if o == None {
 		return ""
 	}
-	return whole(n)
+	return whole(int64(o))
 }
 
 func number(v Value) string {

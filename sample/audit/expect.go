@@ -39,7 +39,7 @@ func (g *gatherer) expect() {
 		if s.Rollouts == 0 {
 			continue
 		}
-		p, ok := drift.Predict(&history.Visit{SampleID: s.ID, Phase: s.LastPhase, Step: now})
+		p, ok := drift.Predict(&history.Visit{SampleID: s.ID, Phase: int32(s.LastPhase), Step: now})
 		if !ok {
 			continue
 		}

@@ -117,7 +117,7 @@ func (f *Facts) findRecords() []Finding {
 
 func (f *Facts) findNulls() []Finding {
 	t, j := &f.Totals, &f.Judge
-	text := fmt.Sprintf("%s of %s have no reward (%s): %s, %s without a reason.", plural(t.RolloutsUnknown, "rollout", "rollouts"), comma(t.Rollouts),
+	text := fmt.Sprintf("No reward: %s of %s (%s); %s, %s without a reason.", comma(t.RolloutsUnknown), plural(t.Rollouts, "rollout", "rollouts"),
 		share(t.RolloutsUnknown, t.Rollouts).Percent(), plural(j.Outages, "judge outage", "judge outages"), comma(j.Missing))
 	if from, to, worst := f.worstNulls(); worst > 0 {
 		text += fmt.Sprintf(" The worst stretch is steps %s to %s, with %s missing.", comma(from), comma(to), worst.Percent())
@@ -142,8 +142,8 @@ func (f *Facts) worstNulls() (from, to int64, worst Value) {
 
 func (f *Facts) findUnlearnable() []Finding {
 	n, of := f.Totals.States.Unlearnable, f.Totals.States.Known()
-	text := fmt.Sprintf("%s of %s with a known reward (%s) had no success in %d visits or more: too hard, mislabelled, or judged wrongly, which look the same from here.",
-		plural(n, "sample", "samples"), comma(of), share(n, of).Percent(), f.Thresholds.QuarantineVisits)
+	text := fmt.Sprintf("Unlearnable so far: %s of %s with a known reward (%s) had no success in %d visits or more. Too hard, mislabelled and wrongly judged look the same from here.",
+		comma(n), plural(of, "sample", "samples"), share(n, of).Percent(), f.Thresholds.QuarantineVisits)
 	out := over("unlearnable", SectionSamples, n, of, f.Thresholds.MaxUnlearnable, text,
 		"Read their reference answers and last responses; then draw with --gate quarantine_unlearnable.")
 	zero := n + f.Totals.States.NoSuccess
@@ -169,7 +169,7 @@ func (f *Facts) findTasks() []Finding {
 		}
 		out = append(out, Finding{
 			"hard_task", Look,
-			fmt.Sprintf("Task %s: %s of %s are unlearnable (%s, all tasks: %s).", nameOf(s.Name), comma(n), plural(of, "sample", "samples"), share(n, of).Percent(), all.Percent()),
+			fmt.Sprintf("Task %s: %s of %s unlearnable so far (%s; all tasks: %s).", nameOf(s.Name), comma(n), plural(of, "sample", "samples"), share(n, of).Percent(), all.Percent()),
 			"When a whole task fails, suspect its reference answers and its scorer first.", SectionDifficulty, n, of, Value(f.Thresholds.MaxUnlearnable),
 		})
 	}
@@ -201,7 +201,7 @@ func (f *Facts) findDisagreement() []Finding {
 func (f *Facts) findSignal() []Finding {
 	z := f.Totals.RecentZero
 	n := z.Groups() - z.Mixed
-	text := fmt.Sprintf("In the last quarter of the steps %s of %s taught nothing because their rewards were equal (%s): %s all wrong, %s all right.",
+	text := fmt.Sprintf("Taught nothing, in the last quarter of the steps: %s of %s, because their rewards were equal (%s): %s all wrong, %s all right.",
 		comma(n), plural(z.Groups(), "group", "groups"), z.Share().Percent(), comma(z.AllWrong), comma(z.AllRight))
 	return over("zero_variance", SectionSignal, n, z.Groups(), f.Thresholds.MaxZeroVariance, text,
 		"All right: draw with --gate drop_solved. All wrong: go back to shorter or easier samples, or raise the response limit.")
@@ -229,7 +229,7 @@ func (f *Facts) findExpected() []Finding {
 func (f *Facts) findSolved() []Finding {
 	n, of := f.Totals.States.Solved, f.Totals.States.Known()
 	return over("solved", SectionSamples, n, of, f.Thresholds.MaxSolved,
-		fmt.Sprintf("%s of %s with a known reward are solved (%s): their mean is over %s.", plural(n, "sample", "samples"), comma(of), share(n, of).Percent(), Value(f.Thresholds.SolvedAbove).Short()),
+		fmt.Sprintf("Solved: %s of %s with a known reward (%s), with a mean over %s.", comma(n), plural(of, "sample", "samples"), share(n, of).Percent(), Value(f.Thresholds.SolvedAbove).Short()),
 		"They cost rollouts and teach little: --gate drop_solved leaves them out.")
 }
 
@@ -252,6 +252,6 @@ func (f *Facts) findNever() []Finding {
 		}
 	}
 	return over("never_visited", SectionSamples, n, of, f.Thresholds.MaxNeverVisited,
-		fmt.Sprintf("%s of %s in the phases that were trained were never visited (%s).", plural(n, "sample", "samples"), comma(of), share(n, of).Percent()),
+		fmt.Sprintf("Never visited: %s of %s in the phases that were trained (%s).", comma(n), plural(of, "sample", "samples"), share(n, of).Percent()),
 		"Normal within the first epoch; later it means that a gate, a share or an import left them out.")
 }

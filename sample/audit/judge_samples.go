@@ -46,11 +46,11 @@ func (g *gatherer) sumUp(s *Sample, visits []int32) (mixed bool) {
 	measured := int32(-1)
 	for _, n := range visits {
 		v := &g.visits[n]
-		if v.phase != s.LastPhase {
+		if Ordinal(v.phase) != s.LastPhase {
 			last, measured, mixed = part{}, v.measured, false
 		}
 		mixed = mixed || v.measured != measured
-		s.LastPhase, s.LastStep = v.phase, v.step
+		s.LastPhase, s.LastStep = Ordinal(v.phase), Ordinal(v.step)
 		s.Visits++
 		s.Unknown += v.unknown
 		s.Successes += v.successes

@@ -33,14 +33,14 @@ type Sample struct {
 	PromptLength int32            `json:"prompt_length"`
 	State        State            `json:"state"`
 
-	Visits       int32 `json:"visits"`        // groups
-	KnownVisits  int32 `json:"known_visits"`  // with at least one known reward
-	Rollouts     int32 `json:"rollouts"`      // with a known reward, over all visits
-	Unknown      int32 `json:"unknown"`       // rollouts without
-	Successes    int32 `json:"successes"`     // rewards of at least 0.5, over all visits
-	ZeroVariance int32 `json:"zero_variance"` // visits whose known rewards were two or more and all equal
-	LastPhase    int32 `json:"last_phase"`    // of the last visit; -1: none
-	LastStep     int64 `json:"last_step"`     // of the last visit; -1: none
+	Visits       int32   `json:"visits"`        // groups
+	KnownVisits  int32   `json:"known_visits"`  // with at least one known reward
+	Rollouts     int32   `json:"rollouts"`      // with a known reward, over all visits
+	Unknown      int32   `json:"unknown"`       // rollouts without
+	Successes    int32   `json:"successes"`     // rewards of at least 0.5, over all visits
+	ZeroVariance int32   `json:"zero_variance"` // visits whose known rewards were two or more and all equal
+	LastPhase    Ordinal `json:"last_phase"`    // of the last visit
+	LastStep     Ordinal `json:"last_step"`     // of the last visit
 
 	Estimate Estimate `json:"estimate"` // over the visits of the last phase that saw it; n: rollouts
 	PassRate Value    `json:"pass_rate"`
@@ -70,6 +70,32 @@ type Again struct {
 	Became    Became `json:"became"`
 	Reason    string `json:"reason"` // of the plan that drew it; empty without one
 	Weight    Value  `json:"weight"` // in that plan
+}
+
+// An Ordinal is a phase or a step; None where there was none.
+type Ordinal int64
+
+// None is no phase and no step. It is null in JSON.
+const None Ordinal = -1
+
+// MarshalJSON writes the number, or null.
+func (o Ordinal) MarshalJSON() ([]byte, error) {
+	if o == None {
+		return []byte("null"), nil
+	}
+	return marshal(int64(o))
+}
+
+// BecameCounts count samples by what became of them.
+type BecameCounts [becameAll]int64
+
+// MarshalJSON writes the counts by name.
+func (b BecameCounts) MarshalJSON() ([]byte, error) {
+	named := map[string]int64{}
+	for i, n := range b {
+		named[Became(i).String()] = n
+	}
+	return marshal(named)
 }
 
 // Became says what retrospective sampling did for a sample.

@@ -172,19 +172,19 @@ func (f *Facts) SetsBy(by string) []Set {
 type Retrospective struct {
 	Samples     int64        `json:"samples"`
 	Visits      int64        `json:"visits"`
-	Became      []int64      `json:"became"` // by Became
+	Became      BecameCounts `json:"became"`
 	Transitions []Transition `json:"transitions"`
 }
 
 // A Transition is the retrospective samples of one phase in a later one.
 type Transition struct {
-	From    int32    `json:"from_phase"`
-	To      int32    `json:"to_phase"`
-	Samples int64    `json:"samples"`
-	Visits  int64    `json:"visits"`
-	Became  []int64  `json:"became"`
-	Before  Estimate `json:"before"` // of the samples' means; n: samples
-	Since   Estimate `json:"since"`
+	From    int32        `json:"from_phase"`
+	To      int32        `json:"to_phase"`
+	Samples int64        `json:"samples"`
+	Visits  int64        `json:"visits"`
+	Became  BecameCounts `json:"became"`
+	Before  Estimate     `json:"before"` // of the samples' means; n: samples
+	Since   Estimate     `json:"since"`
 
 	before, since   float64
 	nBefore, nSince int64
@@ -193,7 +193,7 @@ type Transition struct {
 func (g *gatherer) makeRetrospective() {
 	f := g.facts
 	r := &f.Retrospective
-	r.Became = make([]int64, becameAll)
+	r.Transitions = []Transition{}
 	by := map[[2]int32]*Transition{}
 	for _, n := range f.Again {
 		s := &f.Samples[n]
@@ -201,7 +201,7 @@ func (g *gatherer) makeRetrospective() {
 		k := [2]int32{s.Phase, a.Phase}
 		t := by[k]
 		if t == nil {
-			t = &Transition{From: k[0], To: k[1], Became: make([]int64, becameAll)}
+			t = &Transition{From: k[0], To: k[1]}
 			by[k] = t
 		}
 		t.add(a)

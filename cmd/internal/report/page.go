@@ -22,11 +22,11 @@ type Options struct {
 }
 
 // How large the page may get. Rows of samples are bounded by their number, the samples' own
-// parts by their bytes.
+// parts by their bytes: at the worst 1 KB for each row, and 3 MB.
 const (
 	maxRows      = 2000 // a dataset of at most so many samples is shown whole
 	cutRows      = 1000 // of a larger one
-	maxPartBytes = 3_200_000
+	maxPartBytes = 2_800_000
 )
 
 //go:embed page.tmpl
