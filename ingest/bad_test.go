@@ -30,7 +30,8 @@ func TestABadRecordIsRejectedWithItsPlaceAndTheOthersAreKept(t *testing.T) {
 		{"a context of a wrong type", `{"context":7,"question":"q","answer":"x"}`, "wrong_type", `field "context" is a number, not text or a list of paragraphs`},
 		{"a question of a wrong type", `{"context":"c","question":["q"],"answer":"x"}`, "wrong_type", `field "question" is a list, not text`},
 		{"an answer of a wrong type", `{"context":"c","question":"q","answer":{"x":1}}`, "wrong_type", `field "answer" is an object, not text, a number or a list of those`},
-		{"an answer in a list of a wrong type", `{"context":"c","question":"q","answers":["x",null]}`, "wrong_type", `field "answers[]" is null, not text or a number`},
+		{"an answer in a list of a wrong type", `{"context":"c","question":"q","answers":["x",[]]}`, "wrong_type", `field "answers[]" is a list, not text or a number`},
+		{"answers that are all null", `{"context":"c","question":"q","answers":[null,null]}`, "empty_answer", "no answer that is not empty"},
 		{"an id of a wrong type", `{"id":{},"context":"c","question":"q","answer":"x"}`, "wrong_type", `field "id" is an object, not text or a number`},
 		{"a response of a wrong type", `{"context":"c","question":"q","response":1}`, "wrong_type", `field "response" is a number, not text`},
 		{"no context", `{"question":"q","answer":"x"}`, "missing_field", `no field "context"`},
@@ -44,7 +45,8 @@ func TestABadRecordIsRejectedWithItsPlaceAndTheOthersAreKept(t *testing.T) {
 		{"no answer in the list", `{"context":"c","question":"q","answers":[]}`, "empty_answer", "no answer that is not empty"},
 		{"a chat of nothing", `{"messages":[],"answer":"x"}`, "empty_question", "the chat has no turns"},
 		{"a chat that nobody answers", `{"messages":[{"role":"user","content":"q"}]}`, "missing_field", `no field "answer"`},
-		{"a chat that ends with a tool", `{"messages":[{"role":"tool","content":"q"}],"answer":"x"}`, "wrong_type", `the chat ends with a turn of "tool"`},
+		{"a chat that ends with a tool", `{"messages":[{"role":"tool","content":"q"}],"answer":"x"}`, "unknown_message", `turn 1 has the role "tool"; roles are system, developer, user, assistant`},
+		{"a chat that ends with its system turn", `{"messages":[{"role":"system","content":"q"}],"answer":"x"}`, "wrong_type", `the chat ends with a turn of "system"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), "docs.jsonl", []byte(good+"\n"+test.record+"\n"+good+"\n"))

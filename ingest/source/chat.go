@@ -1,12 +1,16 @@
 package source
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/longctx/pipeline/dataset"
 )
 
 // A chat is a list of turns: {"role", "content"}, or {"from", "value"} as ShareGPT has it.
-// Its canonical text is a list of {"role", "content"}; turns that carry more, such as tool
-// calls, keep it.
+// Its canonical text is a list of {"role", "content"}; turns that carry more, such as a
+// name, keep it. What no template can show yet (tools, their calls and results) is a
+// reject: a chat without it would be another chat.
 type chat struct {
 	turns    []turn
 	lastUser string
@@ -19,8 +23,65 @@ type turn struct {
 	content string
 }
 
-// roles are ShareGPT's words for the usual ones.
-var roles = map[string]string{"human": "user", "gpt": "assistant"}
+// roles are those that every template knows; otherRoles are ShareGPT's words and its kin's.
+var (
+	roles        = []string{"system", "developer", "user", "assistant"}
+	otherRoles   = map[string]string{"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
+	toolFields   = [...]string{"tools", "functions"}          // of a record
+	callingField = [...]string{"tool_calls", "function_call"} // of a turn
+)
+
+// toolsBeside returns a problem if the record offers its chat tools.
+func toolsBeside(r *Record) *Problem {
+	for _, name := range toolFields {
+		if v := r.Get(name); !hollow(v) {
+			return problem(dataset.ReasonUnknownMessage, "the chat has %q beside it, and tools are not known yet", name)
+		}
+	}
+	return nil
+}
+
+// unknown returns a problem if the turn, the one of some number from 1, is none that templates know.
+func (t turn) unknown(number int) *Problem {
+	if !slices.Contains(roles, t.role) {
+		return problem(dataset.ReasonUnknownMessage, "turn %d has the role %q; roles are %s", number, t.role, strings.Join(roles, ", "))
+	}
+	for _, name := range callingField {
+		if !hollow(t.raw.Get(name)) {
+			return problem(dataset.ReasonUnknownMessage, "turn %d has %q, and tools are not known yet", number, name)
+		}
+	}
+	return nil
+}
+
+// hollow reports whether a value says nothing: sets whose records all have the same fields
+// write null, "", [] or an object of nulls where there is none. Tools may be JSON text too.
+func hollow(v Value) bool {
+	switch v.Kind() {
+	case KindNone, KindNull:
+		return true
+	case KindString:
+		switch strings.TrimSpace(string(appendUnquoted(nil, v))) {
+		case "", "[]", "{}", "null":
+			return true
+		}
+	case KindList:
+		for item := range v.Items() {
+			if !hollow(item) {
+				return false
+			}
+		}
+		return true
+	case KindObject:
+		for _, f := range v.Fields() {
+			if !hollow(f) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
 
 func (o *Out) readChat(name string, v Value) (chat, *Problem) {
 	var c chat
@@ -37,8 +98,11 @@ func (o *Out) readChat(name string, v Value) (chat, *Problem) {
 			return c, wrongType(name+"[].role", role, "text")
 		}
 		t.role = o.unquote(role)
-		if r, ok := roles[t.role]; ok {
+		if r, ok := otherRoles[t.role]; ok {
 			t.role = r
+		}
+		if bad := t.unknown(len(c.turns) + 1); bad != nil {
+			return c, bad
 		}
 		var ok bool
 		if t.content, ok = o.turnText(content); !ok {
@@ -103,10 +167,25 @@ func (t turn) append(b []byte) []byte {
 		fields++
 	}
 	if fields > 2 && !t.raw.Get("role").IsNone() && t.raw.Get("content").Kind() != KindList {
-		return appendCompact(b, t.raw)
+		return t.appendWhole(b)
 	}
 	b = appendQuoted(append(b, `{"role":`...), t.role)
 	b = appendQuoted(append(b, `,"content":`...), t.content)
+	return append(b, '}')
+}
+
+// appendWhole appends all that the turn carries, its role in the usual word.
+func (t turn) appendWhole(b []byte) []byte {
+	sep := byte('{')
+	for name, v := range t.raw.Fields() {
+		b = append(appendQuoted(append(b, sep), name), ':')
+		sep = ','
+		if name == "role" {
+			b = appendQuoted(b, t.role)
+			continue
+		}
+		b = appendCompact(b, v)
+	}
 	return append(b, '}')
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // answers appends the reference answers in a value: text, a number, a bool, or a list of
-// those. Blank and repeated ones are left out: they add nothing that can be compared with.
+// those. Blank, null and repeated ones are left out: they add nothing that can be compared with.
 func (o *Out) answers(list []string, name string, v Value) ([]string, *Problem) {
 	if v.IsNone() {
 		return list, nil
@@ -19,6 +19,9 @@ func (o *Out) answers(list []string, name string, v Value) ([]string, *Problem) 
 		return nil, wrongType(name, v, "text, a number or a list of those")
 	}
 	for item := range v.Items() {
+		if item.IsNone() {
+			continue
+		}
 		a, ok := o.scalar(item)
 		if !ok {
 			return nil, wrongType(name+"[]", item, "text or a number")

@@ -4,6 +4,9 @@ import (
 	"github.com/longctx/pipeline/dataset"
 )
 
+// Generic is the name of the family that takes any record, and the only one with a map.
+const Generic = "jsonl"
+
 // generic reads records in the program's own fields, or in others that a map names: one
 // question or many on one document, SFT samples with a response, and chats.
 //
@@ -13,9 +16,6 @@ import (
 //	{"messages": [{"role", "content"}, ..], "answer"}
 //
 // A record with a question is never read as a chat.
-// Generic is the name of the family that takes any record, and the only one with a map.
-const Generic = "jsonl"
-
 var generic = Family{
 	Name:      Generic,
 	Recognize: func(*Record) bool { return true },
@@ -207,6 +207,15 @@ func (g *genericRecord) chat(base dataset.Sample, name string, turns Value) {
 	}
 	if bad != nil {
 		g.Reject(s.SourceID, bad)
+		return
+	}
+	if bad := toolsBeside(g.Record); bad != nil {
+		g.Reject(s.SourceID, bad)
+		return
+	}
+	if context, v := g.target("context"); !hollow(v) {
+		g.Reject(s.SourceID, problem(dataset.ReasonUnknownMessage,
+			"a chat is used as it is, and this record has a %s beside it; put it into a turn", context))
 		return
 	}
 	g.chatSample(s.SourceID, name, turns, &s, found)

@@ -117,8 +117,20 @@ func TestGenericRecordsInTheirOwnFields(t *testing.T) {
 			dataset.Sample{Question: "q", Answers: []string{"4", "four"}, Messages: `[{"role":"user","content":"p"},{"role":"assistant","content":"o"},{"role":"user","content":"q"}]`},
 		},
 		{
-			"turns that carry more keep it", `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id": 1}]},{"role":"tool","content":"t","name":"n"},{"role":"assistant","content":"r"}]}`,
-			dataset.Sample{Question: "q", Response: "r", Messages: `[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":1}]},{"role":"tool","content":"t","name":"n"}]`},
+			"turns that carry more keep it", `{"messages":[{"role":"human","content":"q","name":"n\u0041"},{"role":"assistant","content":"a","weight":0},{"role":"user","content":"p","tool_calls":null},{"role":"model","content":"r"}]}`,
+			dataset.Sample{Response: "r", Question: "p", Messages: `[{"role":"user","content":"q","name":"nA"},{"role":"assistant","content":"a","weight":0},{"role":"user","content":"p","tool_calls":null}]`},
+		},
+		{
+			"nulls among the answers", `{"context":"c","question":"q","answers":["a",null]}`,
+			dataset.Sample{Context: "c", Question: "q", Answers: []string{"a"}},
+		},
+		{
+			"other words for the roles", `{"conversations":[{"from":"human","value":"q"},{"from":"chatgpt","value":"a"},{"from":"human","value":"p"},{"from":"bot","value":"r"}]}`,
+			dataset.Sample{Question: "p", Response: "r", Messages: `[{"role":"user","content":"q"},{"role":"assistant","content":"a"},{"role":"user","content":"p"}]`},
+		},
+		{
+			"a chat in whose set others have tools", `{"context":" ","tools":"[]","functions":null,"messages":[{"role":"user","content":"q","tool_calls":[],"function_call":{"name":null,"arguments":""}}],"answer":1}`,
+			dataset.Sample{Question: "q", Answers: []string{"1"}, Messages: `[{"role":"user","content":"q","tool_calls":[],"function_call":{"name":null,"arguments":""}}]`},
 		},
 		{
 			"text parts are joined", `{"messages":[{"role":"user","content":[{"type":"text","text":"a "},{"type":"text","text":"b"}]}],"ground_truth":"x"}`,
@@ -129,6 +141,33 @@ func TestGenericRecordsInTheirOwnFields(t *testing.T) {
 			check(t, parse(t, "jsonl", Options{}, test.record), []dataset.Sample{test.want})
 		})
 	}
+}
+
+func TestAChatOfWhichSomethingWouldBeLostIsRefused(t *testing.T) {
+	const turns = `[{"role":"user","content":"q"},{"role":"assistant","content":"r"}]`
+	for record, reject := range map[string]string{
+		`{"id":1,"messages":` + turns + `,"tools":[{"name":"f"}]}`:                                                               `unknown_message: the chat has "tools" beside it, and tools are not known yet [1]`,
+		`{"messages":` + turns + `,"tools":"[{\"name\":\"f\"}]"}`:                                                                `unknown_message: the chat has "tools" beside it, and tools are not known yet []`,
+		`{"messages":` + turns + `,"functions":{"f":1}}`:                                                                         `unknown_message: the chat has "functions" beside it, and tools are not known yet []`,
+		`{"messages":` + turns + `,"context":["d"]}`:                                                                             `unknown_message: a chat is used as it is, and this record has a context beside it; put it into a turn []`,
+		`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":1}]}]}`:               `unknown_message: turn 2 has "tool_calls", and tools are not known yet []`,
+		`{"messages":[{"role":"assistant","content":"","function_call":{"name":"f"}}]}`:                                          `unknown_message: turn 1 has "function_call", and tools are not known yet []`,
+		`{"conversations":[{"from":"human","value":"q"},{"from":"observation","value":"o"},{"from":"gpt","value":"r"}]}`:         `unknown_message: turn 2 has the role "observation"; roles are system, developer, user, assistant []`,
+		`{"messages":[{"role":"user","content":"q"},{"role":"tool","content":"t"},{"role":"assistant","content":"r"}]}`:          `unknown_message: turn 2 has the role "tool"; roles are system, developer, user, assistant []`,
+		`{"prompt":` + turns + `,"reward_model":{"ground_truth":1},"tools":[1]}`:                                                 `unknown_message: the chat has "tools" beside it, and tools are not known yet []`,
+		`{"prompt":[{"role":"tool","content":"t"}],"reward_model":{"ground_truth":1},"agent_name":"a","extra_info":{"index":3}}`: `unknown_message: turn 1 has the role "tool"; roles are system, developer, user, assistant [3]`,
+	} {
+		family := "jsonl"
+		if strings.HasPrefix(record, `{"prompt"`) {
+			family = "verl"
+		}
+		check(t, parse(t, family, Options{}, record), nil, reject)
+	}
+	check(t, parse(t, "jsonl", Options{Map: map[string]string{"context": "doc"}}, `{"messages":`+turns+`,"doc":"d"}`), nil,
+		"unknown_message: a chat is used as it is, and this record has a doc beside it; put it into a turn []")
+	check(t, parse(t, "verl", Options{}, `{"prompt":[{"role":"user","content":"q"}],"reward_model":{"ground_truth":1},"ability":"math","agent_name":"a","context":"c","extra_info":{"tools_kwargs":{"f":1}}}`), []dataset.Sample{
+		{Question: "q", Answers: []string{"1"}, Messages: `[{"role":"user","content":"q"}]`, Meta: `{"tools_kwargs":{"f":1}}`},
+	})
 }
 
 func TestAMapNamesOtherFields(t *testing.T) {

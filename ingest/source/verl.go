@@ -48,6 +48,10 @@ func verlSamples(r *Record, out *Out) {
 		out.Reject(s.SourceID, bad)
 		return
 	}
+	if bad = toolsBeside(r); bad != nil {
+		out.Reject(s.SourceID, bad)
+		return
+	}
 	c, bad := out.readChat("prompt", prompt)
 	if bad != nil {
 		out.Reject(s.SourceID, bad)
