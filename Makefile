@@ -7,7 +7,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build test fuzz lint fmt golden bench bench-peers bench-tokenizers exactness hf demo interop clean
+.PHONY: help build test fuzz lint fmt golden bench bench-scale bench-peers bench-tokenizers exactness hf demo interop clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -37,6 +37,10 @@ golden: ## rewrite the golden files
 
 bench: ## Go benchmarks of every stage
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,000,000
+	PIPELINE_BENCH_SAMPLES=1000000 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./sample/...
+	PIPELINE_BENCH_SAMPLES=10000000 $(GO) test -run '^$$' -bench Plan -benchtime 1x -timeout 60m ./sample/curriculum
 
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
