@@ -120,7 +120,11 @@ func (f *Facts) findNulls() []Finding {
 	text := fmt.Sprintf("No reward: %s of %s (%s); %s, %s without a reason.", comma(t.RolloutsUnknown), plural(t.Rollouts, "rollout", "rollouts"),
 		share(t.RolloutsUnknown, t.Rollouts).Percent(), plural(j.Outages, "judge outage", "judge outages"), comma(j.Missing))
 	if from, to, worst := f.worstNulls(); worst > 0 {
-		text += fmt.Sprintf(" The worst stretch is steps %s to %s, with %s missing.", comma(from), comma(to), worst.Percent())
+		where := "step " + comma(from)
+		if to > from {
+			where = fmt.Sprintf("steps %s to %s", comma(from), comma(to))
+		}
+		text += fmt.Sprintf(" The worst stretch is %s, with %s missing.", where, worst.Percent())
 	}
 	if t.GroupsUnknown > 0 {
 		text += fmt.Sprintf(" %s no reward at all.", plural(t.GroupsUnknown, "group has", "groups have"))
