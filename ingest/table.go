@@ -15,6 +15,9 @@ import (
 // rowsAtOnce is how many rows are asked of parquet-go at a time: few, as one may be large.
 const rowsAtOnce = 16
 
+// lostAtOnce is how many rows that cannot be read are rejected in a chunk.
+const lostAtOnce = 4096
+
 // openParquet reads the footer of a Parquet file and checks that it makes sense. The
 // footer is read before anything else, so a file without a sound one is no input at all.
 func openParquet(f io.ReaderAt, size int64) (file *parquet.File, err error) {
@@ -115,7 +118,10 @@ type tableSource struct {
 	row      int64 // rows read of it
 	rows     parquet.Rows
 	buf      []parquet.Row
-	have     []parquet.Row // read, not yet written
+	have     []parquet.Row   // read, not yet written
+	lost     int64           // rows of the group that cannot be read and are not rejected yet
+	damage   *source.Problem // of the next of them
+	after    *source.Problem // of those that follow it
 	finished bool
 }
 
@@ -140,7 +146,7 @@ func openTable(r *Reader, o Options) (*tableSource, error) {
 		return nil, err
 	}
 	return &tableSource{
-		r: r, in: in, file: file, writer: newRowWriter(file.Root()), maxRecord: o.MaxRecord,
+		r: r, in: in, file: file, writer: newRowWriter(file), maxRecord: o.MaxRecord,
 		group: r.split.Start, buf: make([]parquet.Row, rowsAtOnce),
 	}, nil
 }
@@ -157,15 +163,16 @@ func (t *tableSource) close() error {
 func (t *tableSource) next() ([]byte, []record, error) {
 	buf := newBuffer(chunkBytes)
 	var records []record
-	for len(buf) < chunkBytes/2 && t.group < t.r.split.End {
+	for len(buf) < chunkBytes/2 && len(records) < lostAtOnce && t.group < t.r.split.End {
+		if t.lost > 0 {
+			records = t.reject(records)
+			continue
+		}
 		if err := t.read(); err != nil {
 			if t.in.err != nil {
 				return nil, nil, t.in.err
 			}
-			rec := record{line: t.first + t.row, offset: -1, excerpt: []byte{}}
-			rec.bad = source.NewProblem(dataset.ReasonCorruptInput, "row group %d, row %d: %v; the rest of the row group cannot be read", t.group, t.row, err)
-			records = append(records, rec)
-			t.nextGroup()
+			t.lose(err)
 			continue
 		}
 		if len(t.have) == 0 {
@@ -184,6 +191,31 @@ func (t *tableSource) next() ([]byte, []record, error) {
 		}
 	}
 	return nil, nil, io.EOF
+}
+
+// lose gives up the rest of the row group: each of its rows is a reject, so that the ledger
+// counts them. Where the footer is damaged too, there are no more rows than any column has values.
+func (t *tableSource) lose(err error) {
+	t.lost = t.file.RowGroups()[t.group].NumRows() - t.row
+	for _, c := range t.file.Metadata().RowGroups[t.group].Columns {
+		t.lost = min(t.lost, c.MetaData.NumValues-t.row)
+	}
+	t.lost = max(t.lost, 1)
+	t.damage = source.NewProblem(dataset.ReasonCorruptInput, "row group %d, row %d: %v; the rest of the row group cannot be read", t.group, t.row, err)
+	t.after = source.NewProblem(dataset.ReasonCorruptInput, "row group %d cannot be read from row %d on", t.group, t.row)
+}
+
+// reject appends the rows that are lost, or as many as fit in a chunk.
+func (t *tableSource) reject(records []record) []record {
+	for ; t.lost > 0 && len(records) < lostAtOnce; t.lost-- {
+		records = append(records, record{line: t.first + t.row, offset: -1, bad: t.damage, excerpt: []byte{}})
+		t.row++
+		t.damage = t.after
+	}
+	if t.lost == 0 {
+		t.nextGroup()
+	}
+	return records
 }
 
 // read makes sure that there are rows to write; none are left at the end of the row group.
@@ -217,7 +249,7 @@ func (t *tableSource) nextGroup() {
 	}
 	t.first += t.file.RowGroups()[t.group].NumRows()
 	t.group++
-	t.row, t.rows, t.have = 0, nil, nil
+	t.row, t.rows, t.have, t.lost = 0, nil, nil, 0
 }
 
 // write appends the rows at hand as JSON objects, until the chunk is full.

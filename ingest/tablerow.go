@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
@@ -16,9 +18,10 @@ import (
 
 // A rowWriter writes rows of a table as JSON objects, fields in the order of the schema.
 // Annotated lists become lists and maps objects; the levels in between are not seen.
-// Decimals keep their digits, dates become text, NaN and infinities null; timestamps stay
-// the numbers that the file has. Bytes that are not valid UTF-8 are passed on as they are:
-// the check of records rejects them with the right reason.
+// Decimals keep their digits; dates, timestamps (RFC 3339, UTC) and UUIDs become text, NaN
+// and infinities null. A column of bytes that is not said to be text gives null where its
+// bytes are not valid UTF-8: pictures beside a question do not spoil it. In a column of text
+// such bytes are passed on as they are: the check of records rejects them with the right reason.
 type rowWriter struct {
 	root    *columnNode
 	columns [][]parquet.Value // what is left of the row, by leaf column
@@ -34,7 +37,8 @@ type columnNode struct {
 	leaves   int // number of leaf columns under it
 	children []*columnNode
 	shape    shape
-	scale    int // of a decimal
+	scale    int             // of a decimal
+	unit     format.TimeUnit // of a timestamp
 }
 
 type shape int
@@ -46,30 +50,45 @@ const (
 	shapeMap  // children[0] is the repeated level, of a key and a value
 	shapeDecimal
 	shapeDate
+	shapeTimestamp
+	shapeUnsigned
+	shapeUUID
+	shapeFloat16
+	shapeBytes // text or not, nobody says
 )
 
-func newRowWriter(root *parquet.Column) *rowWriter {
-	leaf := 0
-	w := &rowWriter{root: newColumnNode(root, &leaf)}
-	w.columns = make([][]parquet.Value, leaf)
+func newRowWriter(file *parquet.File) *rowWriter {
+	s := schema{elements: file.Metadata().Schema}
+	w := &rowWriter{root: s.node(file.Root())}
+	w.columns = make([][]parquet.Value, s.leaves)
 	return w
 }
 
-func newColumnNode(c *parquet.Column, leaf *int) *columnNode {
+// A schema goes through the columns of a file, parents first, as the footer lists them.
+type schema struct {
+	elements []format.SchemaElement // not seen yet
+	leaves   int                    // seen
+}
+
+func (s *schema) node(c *parquet.Column) *columnNode {
+	var element format.SchemaElement
+	if len(s.elements) > 0 {
+		element, s.elements = s.elements[0], s.elements[1:]
+	}
 	n := &columnNode{
 		name: string(appendString(nil, []byte(c.Name()))) + ":", optional: c.Optional(), repeated: c.Repeated(),
-		def: c.MaxDefinitionLevel(), rep: c.MaxRepetitionLevel(), leaf: *leaf,
+		def: c.MaxDefinitionLevel(), rep: c.MaxRepetitionLevel(), leaf: s.leaves,
 	}
 	if c.Leaf() {
-		*leaf++
+		s.leaves++
 		n.leaves = 1
-		n.shape, n.scale = leafShape(c.Type())
+		n.setShape(c.Type(), element)
 		return n
 	}
 	for _, child := range c.Columns() {
-		n.children = append(n.children, newColumnNode(child, leaf))
+		n.children = append(n.children, s.node(child))
 	}
-	n.leaves = *leaf - n.leaf
+	n.leaves = s.leaves - n.leaf
 	n.shape = shapeGroup
 	if len(n.children) != 1 || !n.children[0].repeated || c.Depth() == 0 {
 		return n
@@ -92,16 +111,34 @@ func annotated(c *parquet.Column, logical string, converted deprecated.Converted
 	return t != nil && *t == converted
 }
 
-func leafShape(t parquet.Type) (shape, int) {
+// setShape says how a leaf is written. What old writers declare with a converted type alone
+// has a logical type here, too; parquet-go drops only that of half-precision numbers.
+func (n *columnNode) setShape(t parquet.Type, element format.SchemaElement) {
+	logical := &element.LogicalType
 	if l := t.LogicalType(); l != nil {
-		switch v := l.Value.(type) {
-		case *format.DecimalType:
-			return shapeDecimal, int(v.Scale)
-		case *format.DateType:
-			return shapeDate, 0
+		logical = l
+	}
+	switch v := logical.Value.(type) {
+	case *format.DecimalType:
+		n.shape, n.scale = shapeDecimal, int(v.Scale)
+	case *format.DateType:
+		n.shape = shapeDate
+	case *format.TimestampType:
+		n.shape, n.unit = shapeTimestamp, v.Unit
+	case *format.IntType:
+		if !v.IsSigned {
+			n.shape = shapeUnsigned
+		}
+	case *format.UUIDType:
+		n.shape = shapeUUID
+	case *format.Float16Type:
+		n.shape = shapeFloat16
+	case *format.StringType, *format.EnumType, *format.JsonType:
+	default:
+		if k := t.Kind(); k == parquet.ByteArray || k == parquet.FixedLenByteArray {
+			n.shape = shapeBytes
 		}
 	}
-	return shapeLeaf, 0
 }
 
 var errRow = errors.New("the row's columns do not fit together")
@@ -234,6 +271,12 @@ func appendLeaf(b []byte, n *columnNode, v parquet.Value) []byte {
 	case shapeDate:
 		day := time.Unix(int64(v.Int32())*86400, 0).UTC()
 		return append(day.AppendFormat(append(b, '"'), time.DateOnly), '"')
+	case shapeTimestamp:
+		return append(moment(v.Int64(), n.unit).AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	case shapeUnsigned:
+		return appendUnsigned(b, v)
+	case shapeUUID, shapeFloat16, shapeBytes:
+		return appendBytes(b, n.shape, v.ByteArray())
 	}
 	switch v.Kind() {
 	case parquet.Boolean:
@@ -250,6 +293,58 @@ func appendLeaf(b []byte, n *columnNode, v parquet.Value) []byte {
 		return appendString(b, v.ByteArray())
 	}
 	return appendString(b, fmt.Append(nil, v))
+}
+
+// moment is a count of units since 1970 as time in UTC.
+func moment(n int64, unit format.TimeUnit) time.Time {
+	switch unit.Value.(type) {
+	case *format.MilliSeconds:
+		return time.UnixMilli(n).UTC()
+	case *format.MicroSeconds:
+		return time.UnixMicro(n).UTC()
+	}
+	return time.Unix(0, n).UTC()
+}
+
+func appendUnsigned(b []byte, v parquet.Value) []byte {
+	if v.Kind() == parquet.Int32 {
+		return strconv.AppendUint(b, uint64(v.Uint32()), 10)
+	}
+	return strconv.AppendUint(b, v.Uint64(), 10)
+}
+
+// appendBytes writes bytes that are not known to be text; null if they mean nothing.
+func appendBytes(b []byte, s shape, raw []byte) []byte {
+	switch {
+	case s == shapeUUID && len(raw) == 16:
+		return fmt.Appendf(b, `"%x-%x-%x-%x-%x"`, raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:])
+	case s == shapeFloat16 && len(raw) == 2:
+		return appendFloat(b, float64(half(binary.LittleEndian.Uint16(raw))), 32)
+	case s == shapeBytes && utf8.Valid(raw):
+		return appendString(b, raw)
+	}
+	return append(b, "null"...)
+}
+
+// half returns a half-precision number (IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction).
+func half(bits uint16) float32 {
+	exponent, fraction := int(bits>>10&31), float64(bits&1023)
+	var f float64
+	switch exponent {
+	case 0:
+		f = math.Ldexp(fraction, -24)
+	case 31:
+		f = math.Inf(1)
+		if fraction != 0 {
+			f = math.NaN()
+		}
+	default:
+		f = math.Ldexp(1024+fraction, exponent-25)
+	}
+	if bits>>15 == 1 {
+		f = -f
+	}
+	return float32(f)
 }
 
 func appendFloat(b []byte, f float64, bits int) []byte {
