@@ -40,11 +40,11 @@ type Row struct {
 }
 
 // list makes the tables of samples.
-func (p *Page) list(shown map[int32]bool) {
+func (p *Page) list() {
 	f := p.Facts
 	rows := func(of []int32, n int) (out []Row) {
 		for _, i := range of[:min(len(of), n)] {
-			out = append(out, Row{&f.Samples[i], shown[i]})
+			out = append(out, Row{&f.Samples[i], p.shown[i]})
 		}
 		return out
 	}
@@ -71,7 +71,7 @@ func (p *Page) list(shown map[int32]bool) {
 	} else {
 		seen := map[int32]bool{}
 		for _, n := range rounds(f) {
-			if !seen[n] && shown[n] && len(all) < maxRows {
+			if !seen[n] && p.shown[n] && len(all) < maxRows {
 				seen[n] = true
 				all = append(all, n)
 			}
@@ -94,8 +94,7 @@ func (p *Page) Disagreed() List {
 func (p *Page) short(id, title string, of []int32) List {
 	l := List{ID: id, Title: title, Kind: id, Total: int64(len(of)), Reasons: len(p.Facts.Plans) > 0}
 	for _, n := range of[:min(len(of), p.Top)] {
-		linked := strings.Contains(string(p.Parts), partID(&p.Facts.Samples[n]))
-		l.Rows = append(l.Rows, Row{&p.Facts.Samples[n], linked})
+		l.Rows = append(l.Rows, Row{&p.Facts.Samples[n], p.shown[n]})
 	}
 	l.Left = l.Total - int64(len(l.Rows))
 	return l
@@ -106,8 +105,6 @@ func (r Row) PartID() string { return "s-" + shortID(r.ID) }
 
 // PartID is the part's anchor.
 func (p Part) PartID() string { return "s-" + shortID(p.ID) }
-
-func partID(s *audit.Sample) string { return `id="s-` + shortID(s.ID) + `"` }
 
 func shortID(id history.SampleID) string { return id.String()[:12] }
 

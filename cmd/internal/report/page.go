@@ -60,6 +60,7 @@ type Page struct {
 	All      List
 	Parts    template.HTML
 	NumParts int64
+	shown    map[int32]bool // samples with a part of their own
 	Ledger   []LedgerRow
 }
 
@@ -112,11 +113,10 @@ func Write(w io.Writer, f *audit.Facts, o Options) error {
 		}
 		p.Ledger = append(p.Ledger, LedgerRow{l.Stage, l.In, l.Kept, strings.Join(drops, ", ")})
 	}
-	shown, err := p.writeParts()
-	if err != nil {
+	if err := p.writeParts(); err != nil {
 		return err
 	}
-	p.list(shown)
+	p.list()
 	return page.ExecuteTemplate(w, "page", p)
 }
 
@@ -164,32 +164,31 @@ func (p *Page) group() {
 	}
 }
 
-// writeParts draws the samples' own parts while there is room, the most telling samples first,
-// and returns which have one.
-func (p *Page) writeParts() (map[int32]bool, error) {
+// writeParts draws the samples' own parts while there is room, the most telling samples first.
+func (p *Page) writeParts() error {
 	var b bytes.Buffer
-	shown := map[int32]bool{}
+	p.shown = map[int32]bool{}
 	for _, n := range rounds(p.Facts) {
 		d := p.Facts.Details[n]
-		if d == nil || shown[n] {
+		if d == nil || p.shown[n] {
 			continue
 		}
-		if len(shown) >= cutRows && len(p.Facts.Samples) > maxRows {
+		if len(p.shown) >= cutRows && len(p.Facts.Samples) > maxRows {
 			break
 		}
 		before := b.Len()
 		part := Part{&p.Facts.Samples[n], d}
 		if err := page.ExecuteTemplate(&b, "part", part); err != nil {
-			return nil, err
+			return err
 		}
 		if b.Len() > maxPartBytes {
 			b.Truncate(before)
 			break
 		}
-		shown[n] = true
+		p.shown[n] = true
 	}
-	p.Parts, p.NumParts = template.HTML(b.String()), int64(len(shown))
-	return shown, nil
+	p.Parts, p.NumParts = template.HTML(b.String()), int64(len(p.shown))
+	return nil
 }
 
 // A Part is one sample with its texts.
