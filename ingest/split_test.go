@@ -124,3 +124,42 @@ func TestALongRecordComesAsOneChunk(t *testing.T) {
 		t.Errorf("%d samples, rejects %+v", len(res.Samples), res.Rejects)
 	}
 }
+
+func TestProgressGrowsToTheBytesOfTheFile(t *testing.T) {
+	content := bytes.Repeat([]byte(good+"\n"), 100_000)
+	for name, packed := range map[string][]byte{
+		"docs.jsonl": content, "docs.gz": gzipped(t, content), "docs.zst": zstandard(t, content), "docs.parquet": table(t, qaRows(5000), 400),
+	} {
+		plan, err := NewPlan(t.Context(), Options{Inputs: []Input{{Path: write(t, t.TempDir(), name, packed)}}, SplitBytes: 3 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var whole, between int64
+		for i := range plan.Splits {
+			r, err := OpenSplit(t.Context(), plan, i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for last := int64(0); ; last = r.BytesRead() {
+				c, err := r.Next()
+				if now := r.BytesRead(); now < last || now > plan.Inputs[0].Bytes {
+					t.Errorf("%s: %d bytes after %d", name, now, last)
+				} else if now > last {
+					between++
+				}
+				if err != nil {
+					break
+				}
+				c.Release()
+			}
+			if got := r.BytesRead(); got != r.Sum().Bytes {
+				t.Errorf("%s: split %d: %d bytes, then the sum says %d", name, i, got, r.Sum().Bytes)
+			}
+			whole += r.BytesRead()
+			r.Close()
+		}
+		if whole != int64(len(packed)) || between < 2 {
+			t.Errorf("%s: %d of %d bytes in %d steps", name, whole, len(packed), between)
+		}
+	}
+}

@@ -112,6 +112,8 @@ type tableSource struct {
 	file      *parquet.File
 	writer    *rowWriter
 	maxRecord int64
+	from, to  int64 // bytes of the file that the split owns
+	rowsInAll int64
 
 	group    int64 // row group in work
 	first    int64 // row number of its first row in the split
@@ -145,10 +147,17 @@ func openTable(r *Reader, o Options) (*tableSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tableSource{
+	t := &tableSource{
 		r: r, in: in, file: file, writer: newRowWriter(file), maxRecord: o.MaxRecord,
-		group: r.split.Start, buf: make([]parquet.Row, rowsAtOnce),
-	}, nil
+		to: file.Size(), group: r.split.Start, buf: make([]parquet.Row, rowsAtOnce),
+	}
+	if starts := rowGroupStarts(file); len(starts) > 1 {
+		t.from, t.to = starts[r.split.Start], starts[r.split.End]
+	}
+	for _, g := range file.RowGroups()[r.split.Start:r.split.End] {
+		t.rowsInAll += g.NumRows()
+	}
+	return t, nil
 }
 
 func (t *tableSource) lines() int64 { return t.first }
@@ -273,13 +282,17 @@ func (t *tableSource) write(buf []byte, records []record) ([]byte, []record) {
 	return buf, records
 }
 
+// bytesRead guesses how much of the split's bytes the rows so far have taken.
+func (t *tableSource) bytesRead() int64 {
+	if t.rowsInAll <= 0 {
+		return 0
+	}
+	return int64(float64(t.to-t.from) * (float64(t.first+t.row) / float64(t.rowsInAll)))
+}
+
 // hash accounts for the bytes of the split.
 func (t *tableSource) hash() error {
-	from, to := int64(0), t.file.Size()
-	if starts := rowGroupStarts(t.file); len(starts) > 1 {
-		from, to = starts[t.r.split.Start], starts[t.r.split.End]
-	}
-	section := io.NewSectionReader(t.r.file, from, to-from)
+	section := io.NewSectionReader(t.r.file, t.from, t.to-t.from)
 	b := make([]byte, 64<<10)
 	for {
 		n, err := section.Read(b)
