@@ -118,8 +118,9 @@ func (j *ingestJob) open(ctx context.Context, split int) (source, error) {
 }
 
 type inputSource struct {
-	job *ingestJob
-	r   *ingest.Reader
+	job  *ingestJob
+	r    *ingest.Reader
+	read int64 // bytes of the input behind the tasks so far
 }
 
 func (s *inputSource) Next() (task, error) {
@@ -127,9 +128,11 @@ func (s *inputSource) Next() (task, error) {
 	if err != nil {
 		return task{}, err
 	}
+	before := s.read
+	s.read = s.r.BytesRead()
 	return task{
 		cost:  recordCost * c.Bytes(),
-		bytes: c.Bytes(),
+		bytes: s.read - before,
 		run: func(emit func(output) error) error {
 			defer c.Release()
 			p := s.job.parsers.Get().(*ingest.Parser)
