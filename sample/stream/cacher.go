@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/longctx/pipeline/dataset"
+)
+
+// A cacher keeps DIR/cache: it opens what is there, and builds what readers ask for in the
+// background, one shard at a time, while they read the shards themselves.
+type cacher struct {
+	fsys   dataset.FS
+	shards []*shard
+	log    *slog.Logger
+
+	queue   chan *shard
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// cached is the cache's part of a shard.
+type cached struct {
+	mu    sync.RWMutex // held for reading while the file is read
+	file  *cacheFile
+	state cacheState
+}
+
+type cacheState int
+
+const (
+	cacheUnknown cacheState = iota // nobody has looked
+	cacheQueued                    // it will be built
+	cacheReady
+	cacheOff // it cannot be had
+)
+
+func newCacher(fsys dataset.FS, shards []*shard, log *slog.Logger) *cacher {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &cacher{fsys: fsys, shards: shards, log: log, queue: make(chan *shard, len(shards)), stop: make(chan struct{})}
+	c.sweep()
+	for _, s := range shards {
+		if file, err := openCache(fsys, &s.meta); err == nil {
+			s.fast.file, s.fast.state = file, cacheReady
+		}
+	}
+	c.stopped.Go(c.work)
+	return c
+}
+
+// sweep removes the files of shards that the dataset has no more.
+func (c *cacher) sweep() {
+	entries, err := fs.ReadDir(c.fsys, cacheFolder)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		name := path.Join(cacheFolder, e.Name())
+		known := slices.ContainsFunc(c.shards, func(s *shard) bool { return strings.HasPrefix(name, cacheName(&s.meta)) })
+		if !known {
+			if err := c.fsys.Remove(name); err == nil {
+				c.log.Info("cache removed", "file", name)
+			}
+		}
+	}
+}
+
+// work builds what is asked for until the cacher is closed.
+func (c *cacher) work() {
+	for {
+		select {
+		case <-c.stop:
+			return
+		case s := <-c.queue:
+			if err := c.build(s); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// build makes the cache of one shard ready. Its error is errEnough; any other is the shard's
+// affair: it is read as it is, and what is wrong with it comes up there.
+func (c *cacher) build(s *shard) error {
+	err := buildCache(c.fsys, s, fmt.Sprintf("%s.%d.tmp", cacheName(&s.meta), os.Getpid()), c.stop)
+	if errors.Is(err, errEnough) {
+		return err
+	}
+	var file *cacheFile
+	if err == nil {
+		file, err = openCache(c.fsys, &s.meta)
+	}
+	s.fast.mu.Lock()
+	defer s.fast.mu.Unlock()
+	if err != nil {
+		s.fast.state = cacheOff
+		c.log.Warn("cache not built: reading the shard instead", "shard", s.meta.Path, "error", err)
+		return nil
+	}
+	s.fast.file, s.fast.state = file, cacheReady
+	c.log.Info("cache built", "shard", s.meta.Path, "tokens", s.meta.Tokens)
+	return nil
+}
+
+// read reads a row if the cache has it; otherwise it asks for the shard's file.
+func (c *cacher) read(s *shard, row int32, dst []int32) (sample, bool) {
+	s.fast.mu.RLock()
+	file, state := s.fast.file, s.fast.state
+	if file != nil {
+		out, err := file.read(row, dst)
+		s.fast.mu.RUnlock()
+		if err == nil {
+			return out, true
+		}
+		c.discard(s, file, err)
+		return out, false
+	}
+	s.fast.mu.RUnlock()
+	if state == cacheUnknown {
+		c.ask(s)
+	}
+	return sample{}, false
+}
+
+// ask queues a shard once.
+func (c *cacher) ask(s *shard) {
+	s.fast.mu.Lock()
+	defer s.fast.mu.Unlock()
+	if s.fast.state == cacheUnknown {
+		s.fast.state = cacheQueued
+		c.queue <- s // it has room for every shard, and each is in it at most once
+	}
+}
+
+// discard throws a damaged file away; the shard is read instead, and the file built anew.
+func (c *cacher) discard(s *shard, file *cacheFile, why error) {
+	s.fast.mu.Lock()
+	defer s.fast.mu.Unlock()
+	if s.fast.file != file {
+		return
+	}
+	c.log.Warn("cache damaged: building it anew", "shard", s.meta.Path, "error", why)
+	s.fast.file, s.fast.state = nil, cacheUnknown
+	file.f.Close()
+	c.fsys.Remove(cacheName(&s.meta))
+}
+
+// warm builds now what is missing, and waits.
+func (c *cacher) warm(phases []int32) error {
+	for _, s := range c.shards {
+		if len(phases) > 0 && !slices.Contains(phases, s.meta.Phase) {
+			continue
+		}
+		s.fast.mu.Lock()
+		build := s.fast.state == cacheUnknown
+		if build {
+			s.fast.state = cacheQueued // by us
+		}
+		s.fast.mu.Unlock()
+		if build {
+			if err := c.build(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *cacher) close() {
+	close(c.stop)
+	c.stopped.Wait()
+}
+
+// lengths returns what the cache says of all rows' lengths, nil where it says nothing.
+func (f *cached) lengths() []int32 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.file == nil {
+		return nil
+	}
+	lengths, err := f.file.readLengths()
+	if err != nil {
+		return nil
+	}
+	return lengths
+}
+
+func (f *cached) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.f.Close()
+	f.file, f.state = nil, cacheOff
+	return err
+}

@@ -1,0 +1,91 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/longctx/pipeline/sample/curriculum"
+)
+
+// DefaultPrefetch is how many bytes of batches are made before they are asked for.
+const DefaultPrefetch = 64 << 20
+
+// MaxBatchTokens bounds the ids of a global batch: Arrow's list offsets are 32 bits.
+const MaxBatchTokens = 1<<31 - 1
+
+// Options say what a Reader reads. All ranks and workers of one run say the same, but for
+// Rank and Worker.
+type Options struct {
+	Plans  []*curriculum.Plan // one after the other: a phase switch is the next plan
+	Cursor Cursor             // where to begin; zero: at the first position of the first plan
+
+	Batch       int   // positions of a global batch; 0: by tokens
+	BatchTokens int64 // most prompt tokens of a global batch, of all ranks; 0: by number
+	DropLast    bool  // leave out the last batch of a plan where it is not full
+	Balance     bool  // share a batch by length, so that ranks get equal work
+
+	Rank, Ranks     int // Ranks 0: 1
+	Worker, Workers int // of this rank; worker w takes batches w, w+Workers, ... Workers 0: 1
+
+	Prefetch int64        // bytes; 0: DefaultPrefetch. One batch is made in any case
+	Limit    func() int64 // asked before each batch, instead of Prefetch; nil: Prefetch
+}
+
+// complete checks options and fills in what is not said.
+func (o Options) complete(datasetID string) (Options, error) {
+	o.Ranks, o.Workers = max(o.Ranks, 1), max(o.Workers, 1)
+	if o.Prefetch == 0 {
+		o.Prefetch = DefaultPrefetch
+	}
+	if o.Limit == nil {
+		prefetch := o.Prefetch
+		o.Limit = func() int64 { return prefetch }
+	}
+	switch {
+	case len(o.Plans) == 0:
+		return o, errors.New("stream: no plan")
+	case o.Batch < 0 || o.BatchTokens < 0 || (o.Batch == 0) == (o.BatchTokens == 0):
+		return o, errors.New("stream: a batch is either a number of positions or of tokens")
+	case o.BatchTokens > MaxBatchTokens:
+		return o, fmt.Errorf("stream: a batch of %d tokens is over %d", o.BatchTokens, MaxBatchTokens)
+	case o.Rank < 0 || o.Rank >= o.Ranks:
+		return o, fmt.Errorf("stream: rank %d is not one of %d", o.Rank, o.Ranks)
+	case o.Worker < 0 || o.Worker >= o.Workers:
+		return o, fmt.Errorf("stream: worker %d is not one of %d", o.Worker, o.Workers)
+	case o.Batch > 0 && o.Batch < o.Ranks:
+		return o, fmt.Errorf("stream: a batch of %d positions leaves some of %d ranks without one", o.Batch, o.Ranks)
+	case o.Prefetch < 0:
+		return o, fmt.Errorf("stream: prefetch %d is negative", o.Prefetch)
+	}
+	seen := map[string]bool{}
+	for _, p := range o.Plans {
+		if p.DatasetID() != datasetID {
+			return o, fmt.Errorf("stream: the plan of phase %d was made for dataset %.16s, and this is %.16s", p.Config().Phase, p.DatasetID(), datasetID)
+		}
+		if seen[p.ID()] {
+			return o, fmt.Errorf("stream: plan %.16s is there twice", p.ID())
+		}
+		seen[p.ID()] = true
+	}
+	return o, nil
+}
+
+// positions returns how many positions all ranks together get from a place on. ok is false
+// where that depends on lengths.
+func (o *Options) positions(plan int, from int64) (n int64, ok bool) {
+	for ; plan < len(o.Plans); plan, from = plan+1, 0 {
+		p := o.Plans[plan]
+		left := p.Len() - from
+		if o.DropLast || !p.Done() {
+			if o.Batch == 0 {
+				return 0, false
+			}
+			left -= left % int64(o.Batch)
+		}
+		n += left
+		if !p.Done() {
+			break
+		}
+	}
+	return n, true
+}
