@@ -43,8 +43,10 @@ func TestCompressedFilesGiveTheSameRecords(t *testing.T) {
 	dir := t.TempDir()
 	_, want := readAll(t, Options{Inputs: []Input{{Path: write(t, dir, "docs.jsonl", content)}}})
 	twice := append(gzipped(t, content[:100]), gzipped(t, content[100:])...) // members are one file
+	padded := append(bytes.Clone(twice), make([]byte, 100_000)...)           // as from a tape
+	skippable := append([]byte("\x5a\x2a\x4d\x18\x04\x00\x00\x00size"), zstandard(t, content)...)
 	for name, packed := range map[string][]byte{
-		"docs.jsonl.gz": gzipped(t, content), "twice.gz": twice, "docs.jsonl.zst": zstandard(t, content), "unnamed": gzipped(t, content),
+		"docs.jsonl.gz": gzipped(t, content), "twice.gz": twice, "padded.gz": padded, "short.gz": padded[:len(twice)+3], "pzstd.zst": skippable, "docs.jsonl.zst": zstandard(t, content), "unnamed": gzipped(t, content),
 	} {
 		plan, got := readAll(t, Options{Inputs: []Input{{Path: write(t, dir, name, packed)}}, SplitBytes: 10})
 		if diff := cmp.Diff(want.Samples, got.Samples, cmpopts.IgnoreFields(dataset.Sample{}, "Source")); diff != "" {
@@ -74,6 +76,15 @@ func TestWhatStandsBeforeADamageIsKept(t *testing.T) {
 		}
 		if h := sha256.Sum256(cut); res.Sums[0].SHA256 != hex.EncodeToString(h[:]) {
 			t.Errorf("%s: the hash is not of the whole file", name)
+		}
+	}
+}
+
+func TestTextAfterGzipIsADamage(t *testing.T) {
+	for _, tail := range []string{"x", "\x00\x00more", "\x1f\x8b"} {
+		_, res := readAll(t, Options{Inputs: []Input{{Path: write(t, t.TempDir(), "docs.gz", append(gzipped(t, []byte(good+"\n")), tail...))}}})
+		if len(res.Samples) != 1 || len(res.Rejects) != 1 || res.Rejects[0].Reason != dataset.ReasonCorruptInput {
+			t.Errorf("%q: %d samples, rejects %+v", tail, len(res.Samples), res.Rejects)
 		}
 	}
 }

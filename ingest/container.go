@@ -34,6 +34,9 @@ var magics = []struct {
 	{ContainerParquet, "PAR1", ".parquet"},
 }
 
+// skippable frames are zstd's too: pzstd begins with one. Their first byte is 0x50 to 0x5f.
+const skippable = "\x2a\x4d\x18"
+
 // recognizeContainer looks at a file's first bytes. A name that promises a container which
 // the bytes are not is an error: read as lines, such a file would give nothing but rejects.
 func recognizeContainer(f *os.File, name string) (Container, error) {
@@ -46,6 +49,9 @@ func recognizeContainer(f *os.File, name string) (Container, error) {
 		if bytes.HasPrefix(head[:n], []byte(m.magic)) {
 			return m.container, nil
 		}
+	}
+	if head[0]&0xf0 == 0x50 && string(head[1:]) == skippable {
+		return ContainerZstd, nil
 	}
 	for _, m := range magics {
 		if strings.EqualFold(filepath.Ext(name), m.ending) {

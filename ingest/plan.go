@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -41,12 +43,13 @@ type Planned struct {
 }
 
 // NewPlan resolves the patterns into files (sorted within a pattern, patterns in their
-// order, a file matched twice taken once), recognizes formats and cuts splits. It is a
+// order, a file matched twice taken once, which must have been with equal options), recognizes formats and cuts splits. It is a
 // function of the inputs and options alone.
 func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 	o.defaults()
 	p := &Plan{options: o}
 	names := namer{}
+	given := map[string]Input{} // by path of a file
 	for _, in := range o.Inputs {
 		if err := checkInput(in); err != nil {
 			return nil, err
@@ -59,13 +62,17 @@ func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if names.seen(file.path) {
+			if before, ok := given[file.path]; ok {
+				if err := sameOptions(before, in); err != nil {
+					return nil, fmt.Errorf("input %q: %w", file.path, err)
+				}
 				continue
 			}
 			planned, err := p.look(ctx, in, file)
 			if err != nil {
 				return nil, fmt.Errorf("input %q: %w", file.path, err)
 			}
+			given[file.path] = in
 			p.Inputs = append(p.Inputs, planned)
 			names.add(file)
 		}
@@ -91,6 +98,34 @@ func checkInput(in Input) error {
 		return fmt.Errorf("format %q has fields of its own and takes no map; format %q does", in.Format, source.Generic)
 	}
 	return source.CheckMap(in.Map)
+}
+
+// sameOptions returns an error if one file would be read in two ways: it is read once.
+func sameOptions(a, b Input) error {
+	format := func(in Input) string { return cmp.Or(in.Format, FormatAuto) }
+	var differ []string
+	if x, y := format(a), format(b); x != y {
+		differ = append(differ, fmt.Sprintf("format %q and %q", x, y))
+	}
+	if !maps.Equal(a.Map, b.Map) {
+		differ = append(differ, fmt.Sprintf("map %s and %s", mapText(a.Map), mapText(b.Map)))
+	}
+	if a.DataSource != b.DataSource {
+		differ = append(differ, fmt.Sprintf("data source %q and %q", a.DataSource, b.DataSource))
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	return fmt.Errorf("named twice, with %s; a file is read once: name it once, or leave it out of a pattern", strings.Join(differ, ", "))
+}
+
+// mapText writes a map as the configuration does. Example: {question = "query"}
+func mapText(m map[string]string) string {
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		fields = append(fields, fmt.Sprintf("%s = %q", name, m[name]))
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
 }
 
 func nearest(word string, words []string) string {
@@ -122,15 +157,22 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 	}
 	p.Splits = append(p.Splits, splits...)
 	planned.splits = int64(len(splits))
+	h, err := readHead(ctx, planned, splits[0], p.options)
+	if err == nil && planned.Container == ContainerLines {
+		err = h.checkLines()
+	}
+	if err != nil {
+		return planned, err
+	}
 	if planned.Format != "" && planned.Format != FormatAuto {
 		return planned, nil
 	}
 	planned.Recognized = true
 	planned.Format = source.Generic
 	if len(in.Map) == 0 {
-		planned.Format, err = recognizeFormat(ctx, planned, splits[0], p.options)
+		planned.Format = source.Recognize(h.records).Name
 	}
-	return planned, err
+	return planned, nil
 }
 
 // reason drops the path from an error of the file system: the caller names it already.
@@ -186,20 +228,9 @@ func resolve(pattern string) ([]found, error) {
 }
 
 // A namer gives each file a name that does not depend on the machine.
-type namer struct {
-	files []found
-	taken map[string]bool
-}
+type namer struct{ files []found }
 
-func (n *namer) seen(path string) bool { return n.taken[path] }
-
-func (n *namer) add(f found) {
-	if n.taken == nil {
-		n.taken = map[string]bool{}
-	}
-	n.taken[f.path] = true
-	n.files = append(n.files, f)
-}
+func (n *namer) add(f found) { n.files = append(n.files, f) }
 
 // names returns paths relative to where each pattern began. Names that several files
 // have get the base name of that folder in front; if they are equal still, a number.

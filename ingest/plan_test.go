@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +96,80 @@ func TestAnInputThatCannotBePlannedSaysWhy(t *testing.T) {
 			}
 			_, err := NewPlan(t.Context(), Options{Inputs: []Input{test.in}})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestOneJSONTextIsNotTakenForLines(t *testing.T) {
+	long := `{"context":"` + strings.Repeat("c", 300) + `","question":"q","answer":1}`
+	for _, test := range []struct{ name, content, want string }{
+		{"a list over many lines", "\n [\n" + good + "\n]\n", "begins with"},
+		{"a list with a record on its first line", "[" + good + ",\n" + good + "]", "begins with"},
+		{"a list on one line", bom + "[" + good + "," + good + "]\n", "begins with"},
+		{"a list on one line that is too long", "[" + long + "]\n", "begins with"},
+		{"a list that is cut off", "[" + good[:9], "begins with"},
+		{"an object over many lines", "{\n  \"a\": [\n    1\n  ]\n}\n", "goes on in the second"},
+		{"many of them", "{\r\n\r\n\"a\": 1\r\n}\r\n{\r\n\"a\": 1\r\n}\r\n", "goes on in the second"},
+		{"a record that ends early, and another", `{"a": 1,` + "\n" + `{"a":`, "goes on in the second"},
+		{"the first record in the list is a line", "[\n" + good + "\n" + good, "begins with"},
+
+		{"a line that is cut off", good[:9], ""},
+		{"a line that is cut off, with an end", "{\n\n", ""},
+		{"a line cut off inside a text", `{"a": "b` + "\n" + `{"a": "b` + "\n", ""},
+		{"a broken line", "{\n" + good, ""},
+		{"broken lines", "{\n{\n{\n" + good, ""},
+		{"a list that is one record of many", "[1]\n" + good, ""},
+		{"a line of a log", "[INFO] begins\n" + good, ""},
+		{"a line that is too long", long + "\n{", ""},
+		{"no JSON", "hello\nworld", ""},
+		{"blank", " \n\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := write(t, t.TempDir(), "docs.jsonl", []byte(test.content))
+			for _, o := range []Options{
+				{Inputs: []Input{{Path: path}}},
+				{Inputs: []Input{{Path: path, Format: "qmsum"}}},
+				{Inputs: []Input{{Path: path, Map: map[string]string{"question": "q"}}}, SplitBytes: 1},
+			} {
+				o.MaxRecord = 200
+				_, err := NewPlan(t.Context(), o)
+				if test.want == "" {
+					if err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				const hint = "the file is one JSON text, not JSON Lines; `jq -c '.[]' FILE > FILE.jsonl` makes lines of it"
+				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), hint) {
+					t.Errorf("got %v, want %q", err, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestAFileNamedTwiceMustBeReadInOneWay(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, dir, "docs.jsonl", []byte(good))
+	glob := filepath.Join(dir, "*.jsonl")
+	for _, test := range []struct {
+		name, want string
+		a, b       Input
+	}{
+		{"equal", "", Input{Path: path}, Input{Path: glob, Format: "auto"}},
+		{"equal maps", "", Input{Path: path, DataSource: "a", Map: map[string]string{"id": "a"}}, Input{Path: path, DataSource: "a", Map: map[string]string{"id": "a"}}},
+		{"format", `named twice, with format "jsonl" and "auto"; `, Input{Path: path, Format: "jsonl"}, Input{Path: glob}},
+		{"map", `named twice, with map {id = "a"} and {}; `, Input{Path: path, Map: map[string]string{"id": "a"}}, Input{Path: path}},
+		{"all", `named twice, with format "auto" and "qmsum", data source "" and "a"; `, Input{Path: glob}, Input{Path: glob, Format: "qmsum", DataSource: "a"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			plan, err := NewPlan(t.Context(), Options{Inputs: []Input{test.a, test.b}})
+			switch {
+			case test.want == "" && (err != nil || len(plan.Inputs) != 1 || len(plan.Splits) != 1):
+				t.Errorf("plan %+v, %v", plan, err)
+			case test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("input %q: %s", path, test.want))):
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

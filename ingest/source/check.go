@@ -54,6 +54,20 @@ func (c *Checker) Check(record []byte, cutOff bool) (Value, *Problem) {
 	return value, nil
 }
 
+// IsObject reports whether a line is one JSON object.
+func IsObject(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	return len(line) > 0 && line[0] == '{' && jsontext.Value(line).IsValid()
+}
+
+// IsBegun reports whether a line is the beginning of a JSON value that may go on in the next
+// line, so not one that breaks off inside a string.
+func IsBegun(line []byte) bool {
+	d := jsontext.NewDecoder(io.MultiReader(bytes.NewReader(line), strings.NewReader("\n")))
+	_, err := d.ReadValue()
+	return errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 func syntaxProblem(err error, cutOff bool) *Problem {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		if cutOff {
