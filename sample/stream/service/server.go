@@ -118,7 +118,10 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	s.rpc.GracefulStop()
 	hard.Stop()
 	s.o.Log.Info("stopped")
-	return <-failed
+	if err := <-failed; !errors.Is(err, grpc.ErrServerStopped) { // it may have stopped before it began
+		return err
+	}
+	return nil
 }
 
 // isLoopback reports whether an address can be reached from this machine alone.

@@ -272,7 +272,7 @@ func TestOtherMachinesAreServedOnlyWithTokenAndTLS(t *testing.T) {
 
 func TestClientsOverTheLimitAreRefusedAndActionsAreNot(t *testing.T) {
 	t.Parallel()
-	r := start(t, streamtest.Spec{Phases: []int{4000}, Longest: 2000}, service.Options{MaxClients: 2})
+	r := start(t, streamtest.Spec{Phases: []int{1200}, Longest: 2000}, service.Options{MaxClients: 2})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	body := []byte(`{"plans":["plan.parquet"],"batch":1}`)
@@ -353,7 +353,7 @@ func TestManyClientsAtOnceSomeOfThemSlowOrGone(t *testing.T) {
 
 func TestAServerThatStopsLetsItsClientsGoOnLater(t *testing.T) {
 	t.Parallel()
-	r := start(t, streamtest.Spec{Phases: []int{3000}, Longest: 2000}, service.Options{Grace: 200 * time.Millisecond})
+	r := start(t, streamtest.Spec{Phases: []int{1000}, Longest: 2000}, service.Options{Grace: 200 * time.Millisecond})
 	in, err := r.client(t).DoGet(t.Context(), &flight.Ticket{Ticket: []byte(`{"plans":["plan.parquet"],"batch":1}`)})
 	if err != nil {
 		t.Fatal(err)
@@ -376,7 +376,7 @@ func TestAServerThatStopsLetsItsClientsGoOnLater(t *testing.T) {
 	}
 	r.serve(t, service.Options{})
 	rest, err := get(t.Context(), r.client(t), ticket{"plans": []string{"plan.parquet"}, "batch": 64, "cursor": cursor}, -1)
-	if err != nil || !slices.Equal(rest.positions, upTo(taken, 3000)) {
+	if err != nil || !slices.Equal(rest.positions, upTo(taken, 1000)) {
 		t.Fatalf("%d positions after %d: %v", len(rest.positions), taken, err)
 	}
 }
