@@ -110,6 +110,7 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		select {
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():
+			out <- made{bytes: bytes, err: ctx.Err()} // it was announced: Next may wait for it
 			return false
 		}
 		r.done.Go(func() {
@@ -158,12 +159,8 @@ func (r *Reader) Close() {
 	r.cancel()
 	r.done.Wait()
 	for c := range r.order {
-		select {
-		case m := <-c:
-			if m.batch.Record != nil {
-				m.batch.Release()
-			}
-		default: // it was announced, and never begun
+		if m := <-c; m.batch.Record != nil {
+			m.batch.Release()
 		}
 	}
 	if r.failed == nil {

@@ -1,0 +1,136 @@
+package service
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/flight"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/sample/history"
+	"github.com/longctx/pipeline/sample/stream"
+)
+
+// Defaults of Options.
+const (
+	DefaultMaxClients = 64
+	DefaultMaxMessage = 64 << 20
+	DefaultMemory     = 128 << 20
+	DefaultGrace      = 10 * time.Second
+)
+
+// ErrUnsafe means that a server would be open to others without a token and TLS.
+var ErrUnsafe = errors.New("not served without a token and TLS")
+
+// Options say what is served, and within which limits.
+type Options struct {
+	Source  *stream.Source
+	FS      dataset.FS          // the dataset's folder: plans are kept in plans/
+	Plans   map[string]PlanFile // plans elsewhere, by the name that tickets use
+	History *history.Store
+	Log     *slog.Logger // nil: nowhere
+
+	Token string      // empty: none is asked for, which only a loopback address may do
+	TLS   *tls.Config // nil: in the clear, likewise
+
+	MaxClients int           // calls of DoGet and DoPut at once
+	MaxMessage int           // bytes of one message of a client
+	Memory     int64         // bytes of batches made and not sent, of all clients
+	Grace      time.Duration // for calls in hand when the server stops
+}
+
+// A Server serves one dataset.
+type Server struct {
+	flight.BaseFlightServer
+	o        Options
+	rpc      *grpc.Server
+	counters counters
+	clients  clients
+	planning sync.Mutex // one plan is drawn at a time
+
+	stopping context.Context // ends when the server is to stop
+	stop     context.CancelFunc
+}
+
+// New returns a server that does not listen yet.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	orDefault(&o.MaxClients, DefaultMaxClients)
+	orDefault(&o.MaxMessage, DefaultMaxMessage)
+	orDefault(&o.Memory, DefaultMemory)
+	orDefault(&o.Grace, DefaultGrace)
+	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(o.MaxMessage),
+		grpc.MaxConcurrentStreams(uint32(o.MaxClients + 8)), // and some for actions
+		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ForceServerCodecV2(codec{}),
+		grpc.WriteBufferSize(1 << 20), grpc.ReadBufferSize(256 << 10),
+		// A client that vanished without a word is noticed within a minute.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ChainStreamInterceptor(s.guardStream), grpc.ChainUnaryInterceptor(s.guardUnary),
+	}
+	if o.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))
+	}
+	s.rpc = grpc.NewServer(options...)
+	flight.RegisterFlightServiceServer(s.rpc, s)
+	return s
+}
+
+func orDefault[T int | int64 | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// Serve answers on a listener until ctx ends; then calls in hand get the grace to finish what
+// they are at. ErrUnsafe where the address is not this machine's own and a token or TLS is
+// missing. It closes the listener.
+func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
+	if !isLoopback(lis.Addr()) && (s.o.Token == "" || s.o.TLS == nil) {
+		return errors.Join(ErrUnsafe, lis.Close())
+	}
+	s.o.Log.Info("serving", "address", lis.Addr().String(), "dataset_id", s.o.Source.Manifest().ID, "tls", s.o.TLS != nil, "token", s.o.Token != "")
+	failed := make(chan error, 1)
+	go func() { failed <- s.rpc.Serve(lis) }()
+	select {
+	case err := <-failed:
+		s.stop()
+		return err
+	case <-ctx.Done():
+	}
+	s.o.Log.Info("stopping", "clients", s.clients.now())
+	s.stop()
+	hard := time.AfterFunc(s.o.Grace, s.rpc.Stop)
+	s.rpc.GracefulStop()
+	hard.Stop()
+	s.o.Log.Info("stopped")
+	if err := <-failed; !errors.Is(err, grpc.ErrServerStopped) { // it may have stopped before it began
+		return err
+	}
+	return nil
+}
+
+// isLoopback reports whether an address can be reached from this machine alone.
+func isLoopback(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return false
+}
