@@ -48,6 +48,23 @@ func TestTheCacheChangesNoRow(t *testing.T) {
 	w.wantPlan(t, got, 0, p)
 }
 
+func TestWhatTheCacheHasIsNotReadFromTheShards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamtest.Spec{Phases: []int{50}, Shards: 2}, true)
+	if err := w.src.Warm(1); err != nil {
+		t.Fatal(err)
+	}
+	p := w.plan(t, 1, 3)
+	if err := w.fsys.Remove("phases"); err != nil {
+		t.Fatal(err)
+	}
+	o := stream.Options{Plans: []*curriculum.Plan{p}, Batch: 7}
+	for _, src := range []*stream.Source{w.src, w.open(t, true)} {
+		got, _ := read(t, src, o, -1)
+		w.wantPlan(t, got, 0, p)
+	}
+}
+
 func TestADamagedCacheIsBuiltAnewAndChangesNoRow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, streamtest.Spec{Phases: []int{40}}, true)

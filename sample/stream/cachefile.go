@@ -219,7 +219,7 @@ func decodeSample(b []byte) (s sample, err error) {
 	for n := number(); n > 0 && err == nil; n-- {
 		s.answers = append(s.answers, text(number()))
 	}
-	if len(b) > 0 {
+	if len(b) > 3 { // what aligns the ids
 		err = errStale
 	}
 	return s, err

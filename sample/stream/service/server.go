@@ -23,7 +23,7 @@ import (
 const (
 	DefaultMaxClients = 64
 	DefaultMaxMessage = 64 << 20
-	DefaultMemory     = 128 << 20
+	DefaultMemory     = 64 << 20
 	DefaultGrace      = 10 * time.Second
 )
 
@@ -75,7 +75,6 @@ func New(o Options) *Server {
 		grpc.MaxRecvMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxClients + 8)), // and some for actions
 		grpc.ConnectionTimeout(10 * time.Second),
-		grpc.ForceServerCodecV2(codec{}),
 		grpc.WriteBufferSize(1 << 20), grpc.ReadBufferSize(256 << 10),
 		// A client that vanished without a word is noticed within a minute.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
