@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,10 @@ import (
 
 // tokenVariable is the environment variable that may hold the token.
 const tokenVariable = "PIPELINE_TOKEN"
+
+// gcPercent is tighter than usual: nearly all that a server allocates are messages that are
+// sent and gone, and it shares its machine with a trainer.
+const gcPercent = 40
 
 // server is the verb serve with its options.
 type server struct {
@@ -85,6 +90,7 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 		return err
 	}
 	defer o.History.Close()
+	debug.SetGCPercent(gcPercent)
 	lis, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return cli.Usage(fmt.Errorf("serve: --listen: %w", err))
