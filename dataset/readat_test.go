@@ -26,7 +26,7 @@ type someColumns struct {
 
 // manyPages writes a shard whose columns have several pages and row groups, and returns its rows.
 func manyPages(t testing.TB, fsys dataset.FS) []someColumns {
-	all := make([]drawn, 1200)
+	all := make([]drawn, 500)
 	for i := range all {
 		d := &all[i]
 		d.Sample = dataset.Sample{Source: "in", Question: fmt.Sprint("q", i), Context: strings.Repeat(fmt.Sprint(i, " "), 1+i*7919%9000)}
