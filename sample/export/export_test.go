@@ -205,9 +205,6 @@ func TestWhatCannotBeExportedIsRefused(t *testing.T) {
 	if _, err := export.Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "no phase 3: its last is 2") {
 		t.Errorf("a phase that is not there: %v", err)
 	}
-	if err := export.CheckTemplate(&dataset.Manifest{Template: &dataset.Template{SHA256: "x"}}, w.prompt, nil); !errors.Is(err, export.ErrTemplate) {
-		t.Errorf("another template: %v", err)
-	}
 }
 
 func TestAFileWithOtherContentIsOnlyReplacedByForce(t *testing.T) {

@@ -19,8 +19,8 @@ type Options struct {
 	Plan     *curriculum.Plan // nil: all of Phase once, in the order of the shards
 	Phase    int32            // without a plan
 
-	// Prompt renders the user's message of a sample that is not a chat: the prompt template that
-	// the build used. CheckTemplate says whether it is that one.
+	// Prompt renders the user's message of a sample that is not a chat. It must be the prompt
+	// template that the build used: tokenize.PromptOfDataset.
 	Prompt *template.PromptTemplate
 
 	Format Format
@@ -48,8 +48,6 @@ var (
 	ErrExists = errors.New("there is another file of this name")
 	// ErrNoText means that the dataset was built without text, which the format needs.
 	ErrNoText = errors.New("the dataset has no text")
-	// ErrTemplate means that the prompt template is not the one that the build used.
-	ErrTemplate = errors.New("the prompt template is not the one of the build")
 	// ErrOtherDataset means that the plan was made for another dataset.
 	ErrOtherDataset = errors.New("the plan is of another dataset")
 	// ErrGrowing means that segments of the plan are still to come.
@@ -86,16 +84,4 @@ func phaseExists(m *dataset.Manifest, phase int32) error {
 		}
 	}
 	return fmt.Errorf("the dataset has no phase %d: its last is %d", phase, len(m.Phases))
-}
-
-// CheckTemplate returns ErrTemplate unless prompt and chat template together are those that
-// rendered the prompts of a dataset. chat is nil for none.
-func CheckTemplate(m *dataset.Manifest, prompt *template.PromptTemplate, chat *template.Chat) error {
-	if m.Template == nil {
-		return fmt.Errorf("%w: the manifest names none", ErrTemplate)
-	}
-	if got := template.NewRenderer(prompt, chat).Hash(); got != m.Template.SHA256 {
-		return fmt.Errorf("%w: the manifest says %q with hash %.16s, and this is %q with %.16s", ErrTemplate, m.Template.Prompt, m.Template.SHA256, prompt.Name(), got)
-	}
-	return nil
 }
