@@ -10,8 +10,10 @@ RUNS=${RUNS:-runs/seed7}
 GPUS=${GPUS:-8}
 
 # REWARD: a Python file with compute_score(data_source, solution_str, ground_truth, extra_info). It returns
-# {"score": r, "acc": r, "sample_id": extra_info["sample_id"]}: verl 0.7 dumps what it returns with each rollout, and
-# `pipeline rewards import` finds the sample by it; without it, by the prompt.
+# {"score": r, "acc": r, "sample_id": extra_info["sample_id"]}. verl 0.7 and 0.8 dump that with each rollout, and the sample
+# of a reward is found by its id. verl 0.9 dumps neither: there the sample is found by the prompt, and the reward is the
+# shaped one, which the history must not have: a reward manager of yours appends {"sample_id", "rewards", "step", "position"}
+# of each group, unshaped, to the file $OUTCOMES.
 REWARD=${REWARD:?a Python file with compute_score}
 VERL=${VERL:-$(python3 -c 'import importlib.metadata as m; print(m.version("verl"))')}
 
@@ -21,6 +23,8 @@ hydra() { printf "'%s'" "${1//\'/\\\'}"; }
 # train PHASE FILE LONGEST_PROMPT trains a phase, and leaves in MODEL what the next one begins with.
 train() {
   local dir=$RUNS/phase-$1
+  mkdir -p "$dir"
+  export OUTCOMES=$dir/outcomes.jsonl
   local options=(
     algorithm.adv_estimator=grpo
     algorithm.norm_adv_by_std_in_grpo=True
@@ -81,7 +85,7 @@ train() {
     trainer.test_freq=-1
   )
   case $VERL in
-  0.[0-7].*) echo "verl $VERL: main_ppo keeps zero-variance groups; dynamic sampling came with 0.8 (before, it is in verl's recipes)" >&2 ;;
+  0.[0-8].*) echo "verl $VERL: its main_ppo keeps zero-variance groups; dynamic sampling came with 0.9" >&2 ;;
   *)
     options+=(
       algorithm.filter_groups.enable=True
@@ -99,10 +103,15 @@ train() {
   MODEL=$dir/model
 }
 
-# record PHASE LONGEST_PROMPT records the rewards of a phase: unshaped, as the history wants them. Groups
-# that dynamic sampling dropped are not in verl's dumps: difficulty is estimated from the others alone.
+# record PHASE LONGEST_PROMPT records the rewards of a phase: $OUTCOMES where it was written, else verl's dumps.
+# Groups that dynamic sampling dropped are not in the dumps: difficulty is estimated from the others alone.
 record() {
-  pipeline rewards import "$DATASET" --from "$RUNS/phase-$1/rollouts" --format verl --reward-field acc \
+  local from=(--from "$OUTCOMES" --format jsonl)
+  if [[ ! -s $OUTCOMES ]]; then
+    from=(--from "$RUNS/phase-$1/rollouts" --format verl --reward-field acc)
+    case $VERL in 0.[0-8].*) ;; *) echo "verl $VERL dumps only shaped rewards, and there is no $OUTCOMES" >&2 && exit 1 ;; esac
+  fi
+  pipeline rewards import "$DATASET" "${from[@]}" \
     --run "$RUN" --train-stage "phase-$1" --phase "$1" --max-prompt "$2" --max-response 10000 --temperature 0.7
 }
 

@@ -10,8 +10,8 @@ RUNS=${RUNS:-runs/seed7}
 GPUS=${GPUS:-8}
 
 # REWARD: a Python file with compute_score(data_source, solution_str, ground_truth, extra_info). It returns
-# {"score": r, "acc": r, "sample_id": extra_info["sample_id"]}: verl 0.7 dumps what it returns with each rollout, and
-# `pipeline rewards import` finds the sample by it; without it, by the prompt.
+# {"score": r, "acc": r, "sample_id": extra_info["sample_id"]}. verl 0.7 and 0.8 dump that with each rollout, and the sample
+# of a reward is found by its id. verl 0.9 dumps neither: there the sample is found by the prompt.
 REWARD=${REWARD:?a Python file with compute_score}
 VERL=${VERL:-$(python3 -c 'import importlib.metadata as m; print(m.version("verl"))')}
 
@@ -21,6 +21,8 @@ hydra() { printf "'%s'" "${1//\'/\\\'}"; }
 # train PHASE FILE LONGEST_PROMPT trains a phase, and leaves in MODEL what the next one begins with.
 train() {
   local dir=$RUNS/phase-$1
+  mkdir -p "$dir"
+  export OUTCOMES=$dir/outcomes.jsonl
   local options=(
     algorithm.adv_estimator=grpo
     algorithm.norm_adv_by_std_in_grpo=True
@@ -83,9 +85,13 @@ train() {
   MODEL=$dir/model
 }
 
-# record PHASE LONGEST_PROMPT records the rewards of a phase: unshaped, as the history wants them.
+# record PHASE LONGEST_PROMPT records the rewards of a phase: $OUTCOMES where it was written, else verl's dumps.
 record() {
-  pipeline rewards import "$DATASET" --from "$RUNS/phase-$1/rollouts" --format verl --reward-field score \
+  local from=(--from "$OUTCOMES" --format jsonl)
+  if [[ ! -s $OUTCOMES ]]; then
+    from=(--from "$RUNS/phase-$1/rollouts" --format verl --reward-field score)
+  fi
+  pipeline rewards import "$DATASET" "${from[@]}" \
     --run "$RUN" --train-stage "phase-$1" --phase "$1" --max-prompt "$2" --max-response 10000 --temperature 0.7
 }
 
