@@ -93,6 +93,9 @@ class Item:
         self.batch = {"responses": np.array([1, 2]), "attention_mask": np.array([1, 1, 1])}
         self.non_tensor_batch = {k: row[k] for k in keys}
 
+    def __len__(self) -> int:
+        return 1
+
     def __getitem__(self, _: object) -> "Item":
         return self
 

@@ -55,7 +55,7 @@ class Work:
                 f.write(json.dumps({"messages": [{"role": "system", "content": f"Be brief, {n}."}, {"role": "user", "content": "Why — ½ é?"}], "answer": f"{n}"}) + "\n")
         phases = "10000,20000,60000" if self.real else "1000,3000,60000"
         self.call("build", "--quiet", "--input", source, "--input", "chats.jsonl", "--tokenizer", self.tokenizer / "tokenizer.json", "--phases", phases, "--output", "data")
-        self.call("sample", "--quiet", "data", "--phase", "2", "--retrospective", "uniform", "--ratio", "0.5", "--seed", "7", "--epochs", "2", "--output", "plan.parquet")
+        self.call("sample", "--quiet", "data", "--phase", "2", "--draw", "30", "--retrospective", "uniform", "--seed", "7", "--output", "plan.parquet")
         for name, ending in {"verl": "parquet", "trl": "parquet", "openrlhf": "jsonl", "hf": "parquet", "jsonl": "jsonl"}.items():
             self.call("export", "--quiet", "data", "--plan", "plan.parquet", "--format", name, "--output", f"{name}.{ending}")
         self.scripts()
