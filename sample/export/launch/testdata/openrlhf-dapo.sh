@@ -43,6 +43,8 @@ train() {
     --actor.num_gpus_per_node "$GPUS" \
     --vllm.num_engines "$GPUS" \
     --actor.adam.lr 2e-6 \
+    --actor.lr_scheduler constant \
+    --actor.lr_warmup_ratio 0 \
     --actor.eps_clip_low_high 0.2 0.28 \
     --actor.loss_agg_mode token-mean \
     --algo.advantage.estimator group_norm \
