@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,9 +17,28 @@ import (
 // holds one of them is decoded once, and no other page is read. R is Row, or any struct with
 // parquet tags for some of the columns. Damage is ErrCorrupt.
 func ReadRowsAt[R any](fsys fs.FS, name string, rows []int64) iter.Seq2[R, error] {
+	schema := parquet.SchemaOf(new(R))
+	return readAt(fsys, name, rows, schema, func(g *groupReader, row int64) (r R, err error) {
+		return r, g.read(row, schema, &r)
+	})
+}
+
+// ReadPromptTokensAt reads the prompt_tokens of some rows, as ReadRowsAt does: many times
+// faster than with a struct, which takes ids one by one.
+func ReadPromptTokensAt(fsys fs.FS, name string, rows []int64) iter.Seq2[[]int32, error] {
+	type column struct {
+		PromptTokens []int32 `parquet:"prompt_tokens,list"`
+	}
+	return readAt(fsys, name, rows, parquet.SchemaOf(new(column)), func(g *groupReader, row int64) ([]int32, error) {
+		return g.columns[0].ints(row)
+	})
+}
+
+// readAt walks through rows and makes of each what read makes of its columns.
+func readAt[R any](fsys fs.FS, name string, rows []int64, schema *parquet.Schema, read func(g *groupReader, row int64) (R, error)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		stopped := false
-		err := readRowsAt(fsys, name, rows, func(r R) bool {
+		err := walkAt(fsys, name, rows, schema, read, func(r R) bool {
 			stopped = !yield(r, nil)
 			return !stopped
 		})
@@ -29,7 +49,7 @@ func ReadRowsAt[R any](fsys fs.FS, name string, rows []int64) iter.Seq2[R, error
 	}
 }
 
-func readRowsAt[R any](fsys fs.FS, name string, rows []int64, yield func(R) bool) (err error) {
+func walkAt[R any](fsys fs.FS, name string, rows []int64, schema *parquet.Schema, read func(*groupReader, int64) (R, error), yield func(R) bool) (err error) {
 	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: it is missing: %w", ErrCorrupt, err)
@@ -56,35 +76,21 @@ func readRowsAt[R any](fsys fs.FS, name string, rows []int64, yield func(R) bool
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	schema := parquet.SchemaOf(new(R))
 	leaves, err := leavesOf(file, schema)
 	if err != nil {
 		return err
+	}
+	hand := func(r R) bool {
+		yielding = true
+		defer func() { yielding = false }()
+		return yield(r)
 	}
 	first := int64(0)
 	for _, group := range file.RowGroups() {
 		end := first + group.NumRows()
 		here := sort.Search(len(rows), func(i int) bool { return rows[i] >= end })
-		if here > 0 {
-			g := openGroup(group, leaves)
-			for i := 0; i < here && err == nil; i++ {
-				var r R
-				if err = g.read(rows[i]-first, schema, &r); err != nil {
-					err = fmt.Errorf("row %d: %w: %w", rows[i], ErrCorrupt, err)
-					break
-				}
-				yielding = true
-				more := yield(r)
-				yielding = false
-				if !more {
-					g.close()
-					return nil
-				}
-			}
-			g.close()
-			if err != nil {
-				return err
-			}
+		if more, err := walkGroup(group, leaves, first, rows[:here], read, hand); err != nil || !more {
+			return err
 		}
 		rows, first = rows[here:], end
 	}
@@ -92,6 +98,24 @@ func readRowsAt[R any](fsys fs.FS, name string, rows []int64, yield func(R) bool
 		return fmt.Errorf("%w: it has no row %d, only %d rows", ErrCorrupt, rows[0], first)
 	}
 	return nil
+}
+
+func walkGroup[R any](group parquet.RowGroup, leaves []int, first int64, rows []int64, read func(*groupReader, int64) (R, error), yield func(R) bool) (more bool, err error) {
+	if len(rows) == 0 {
+		return true, nil
+	}
+	g := openGroup(group, leaves)
+	defer g.close()
+	for _, row := range rows {
+		r, err := read(g, row-first)
+		if err != nil {
+			return false, fmt.Errorf("row %d: %w: %w", row, ErrCorrupt, err)
+		}
+		if !yield(r) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // leavesOf finds the columns of a schema in a file.
@@ -157,14 +181,36 @@ func (c *pageReader) release() {
 	}
 }
 
-// appendRow appends the values of one row, as column i of the row that is made.
-func (c *pageReader) appendRow(dst parquet.Row, row int64, i int) (parquet.Row, error) {
+// one returns a page of one row, to be released.
+func (c *pageReader) one(row int64) (parquet.Page, error) {
 	for c.page == nil || row >= c.next {
 		if err := c.advance(row); err != nil {
-			return dst, err
+			return nil, err
 		}
 	}
-	one := c.page.Slice(row-c.first, row-c.first+1)
+	return c.page.Slice(row-c.first, row-c.first+1), nil
+}
+
+// ints returns the numbers of one row, as the page holds them: levels unread.
+func (c *pageReader) ints(row int64) ([]int32, error) {
+	one, err := c.one(row)
+	if err != nil {
+		return nil, err
+	}
+	defer parquet.Release(one)
+	if one.Dictionary() != nil {
+		return nil, errors.New("numbers in a dictionary")
+	}
+	data := one.Data()
+	return slices.Clone(data.Int32()), nil
+}
+
+// appendRow appends the values of one row, as column i of the row that is made.
+func (c *pageReader) appendRow(dst parquet.Row, row int64, i int) (parquet.Row, error) {
+	one, err := c.one(row)
+	if err != nil {
+		return dst, err
+	}
 	defer parquet.Release(one)
 	values := one.Values()
 	var buf [64]parquet.Value

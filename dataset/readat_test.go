@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,19 @@ func TestAnyRowsAreReadAsAReadingOfAllHasThem(t *testing.T) {
 		}
 		if n != len(numbers) {
 			t.Fatalf("%d rows of %d", n, len(numbers))
+		}
+		n = 0
+		for ids, err := range dataset.ReadPromptTokensAt(fsys, "shard.parquet", numbers) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(ids, all[numbers[n]].PromptTokens) {
+				t.Fatalf("row %d: other ids", numbers[n])
+			}
+			n++
+		}
+		if n != len(numbers) {
+			t.Fatalf("ids of %d rows of %d", n, len(numbers))
 		}
 	})
 }

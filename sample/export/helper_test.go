@@ -68,9 +68,7 @@ func rowsOf[R any](t testing.TB, fsys dataset.FS, name string) []R {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range rows {
-			out = append(out, r)
-		}
+		out = append(out, rows...)
 	}
 	return out
 }

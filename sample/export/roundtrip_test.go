@@ -94,4 +94,3 @@ func TestRewardsOfAnExportFindTheirSamples(t *testing.T) {
 		}
 	}
 }
-

@@ -40,10 +40,10 @@ func (r *Row) Answer() *string {
 	return &r.Answers[0]
 }
 
-// The columns of a shard that a row is made of: texts, texts and ids, or in a dataset without
-// text what is left.
+// The columns of a shard that a row is made of, in a dataset with text and in one without.
+// Ids come beside them.
 type (
-	leanColumns struct {
+	leanRow struct {
 		SampleID     string   `parquet:"sample_id"`
 		DataSource   string   `parquet:"data_source,optional"`
 		Answers      []string `parquet:"answers,list"`
@@ -54,37 +54,20 @@ type (
 		Context  string `parquet:"context"`
 		Messages string `parquet:"messages,optional"`
 	}
-	tokenColumns struct {
-		PromptTokens []int32 `parquet:"prompt_tokens,list"`
-	}
-
 	textRow struct {
-		leanColumns
+		leanRow
 		textColumns
-	}
-	fullRow struct {
-		leanColumns
-		textColumns
-		tokenColumns
-	}
-	leanRow struct {
-		leanColumns
-		tokenColumns
 	}
 )
 
-func (r textRow) all() fullRow { return fullRow{r.leanColumns, r.textColumns, tokenColumns{}} }
-func (r fullRow) all() fullRow { return r }
-func (r leanRow) all() fullRow { return fullRow{r.leanColumns, textColumns{}, r.tokenColumns} }
-
 // row makes the row of a place from what its shard holds.
-func (o *Options) row(p *place, c fullRow) (Row, error) {
+func (o *Options) row(p *place, c textRow) (Row, error) {
 	if p.id != "" && c.SampleID != p.id {
 		return Row{}, fmt.Errorf("%w: it is sample %s, the plan says %s", dataset.ErrCorrupt, c.SampleID, p.id)
 	}
 	r := Row{
 		DatasetID: o.Manifest.ID, Phase: o.Phase, OriginPhase: p.origin, Position: p.position, Epoch: p.epoch,
-		SampleID: c.SampleID, DataSource: c.DataSource, Question: c.Question, Answers: c.Answers, PromptLength: c.PromptLength, PromptTokens: c.PromptTokens,
+		SampleID: c.SampleID, DataSource: c.DataSource, Question: c.Question, Answers: c.Answers, PromptLength: c.PromptLength,
 	}
 	if o.Plan != nil {
 		r.PlanID, r.Phase = o.Plan.ID(), o.Plan.Config().Phase

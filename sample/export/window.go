@@ -74,13 +74,16 @@ func (o *Options) rows(ctx context.Context) iter.Seq2[*Row, error] {
 func (o *Options) windows(ctx context.Context) iter.Seq2[[]place, error] {
 	return func(yield func([]place, error) bool) {
 		var window []place
-		bytes := int64(0)
+		bytes, each := int64(0), int64(bytesPerToken)
+		if o.Format.Tokens {
+			each += 4
+		}
 		for p, err := range o.places(ctx) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			size := rowBytes + bytesPerToken*int64(p.length)
+			size := rowBytes + each*int64(p.length)
 			if len(window) > 0 && bytes+size > o.Memory/2 {
 				if !yield(window, nil) {
 					return
@@ -130,25 +133,38 @@ func cut(order []int32, places []place, workers int) (parts [][]int32) {
 }
 
 func (o *Options) readPart(ctx context.Context, places []place, part []int32, rows []Row) error {
-	switch {
-	case o.Manifest.Layout() == dataset.LayoutLean:
-		return readPart[leanRow](ctx, o, places, part, rows)
-	case o.Format.Tokens:
-		return readPart[fullRow](ctx, o, places, part, rows)
-	}
-	return readPart[textRow](ctx, o, places, part, rows)
-}
-
-func readPart[R interface{ all() fullRow }](ctx context.Context, o *Options, places []place, part []int32, rows []Row) error {
-	shard := o.Manifest.Shards[places[part[0]].shard].Path
 	numbers := make([]int64, 0, len(part)) // a sample of several epochs is read once
 	for _, i := range part {
 		if n := int64(places[i].row); len(numbers) == 0 || numbers[len(numbers)-1] != n {
 			numbers = append(numbers, n)
 		}
 	}
+	shard := o.Manifest.Shards[places[part[0]].shard].Path
+	fill := func(i int32, c textRow) (err error) {
+		if rows[i], err = o.row(&places[i], c); err != nil {
+			err = fmt.Errorf("read shard %s, row %d: %w", shard, places[i].row, err)
+		}
+		return err
+	}
+	var err error
+	if o.Manifest.Layout() == dataset.LayoutLean {
+		err = spread(ctx, places, part, dataset.ReadRowsAt[leanRow](o.Dataset, shard, numbers), func(i int32, c leanRow) error { return fill(i, textRow{leanRow: c}) })
+	} else {
+		err = spread(ctx, places, part, dataset.ReadRowsAt[textRow](o.Dataset, shard, numbers), fill)
+	}
+	if err != nil || !o.Format.Tokens {
+		return err
+	}
+	return spread(ctx, places, part, dataset.ReadPromptTokensAt(o.Dataset, shard, numbers), func(i int32, ids []int32) error {
+		rows[i].PromptTokens = ids
+		return nil
+	})
+}
+
+// spread hands what was read of each row of a shard to all places that have this row.
+func spread[R any](ctx context.Context, places []place, part []int32, read iter.Seq2[R, error], use func(i int32, r R) error) error {
 	next := 0
-	for columns, err := range dataset.ReadRowsAt[R](o.Dataset, shard, numbers) {
+	for r, err := range read {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -156,9 +172,8 @@ func readPart[R interface{ all() fullRow }](ctx context.Context, o *Options, pla
 			return err
 		}
 		for row := places[part[next]].row; next < len(part) && places[part[next]].row == row; next++ {
-			i := part[next]
-			if rows[i], err = o.row(&places[i], columns.all()); err != nil {
-				return fmt.Errorf("read shard %s, row %d: %w", shard, row, err)
+			if err := use(part[next], r); err != nil {
+				return err
 			}
 		}
 	}
