@@ -2,8 +2,8 @@
 // with the settings of QwenLong-L1 (arXiv 2505.17667), each phase from the checkpoint of the one
 // before, and between them the rewards into the history and the next plan out of it.
 //
-// Its rule: every option that it writes is one that the trainer has. `make interop-trainers-config`
-// holds the scripts against the trainers' own configurations and parsers.
+// Its rule: every option that it writes is one that the trainer has. `make interop-export` holds
+// the scripts against the trainers' own configurations and parsers.
 //
 // The scripts are text templates (*.sh.tmpl), so that they can be read as what they are.
 package launch
@@ -37,18 +37,17 @@ type Settings struct {
 	Run       string // name in the reward history
 	Model     string // to start from; empty: the script asks for it
 
-	Group         int     // rollouts of a prompt
-	Batch         int     // prompts of a training step
-	Generation    int     // DAPO: prompts that are generated for a training step, at first
-	MiniBatch     int     // prompts of an optimizer update
-	MaxResponse   int     // tokens
-	Overlong      int     // DAPO: tokens before MaxResponse in which a reward falls by up to 1
-	LearningRate  string  // as it is written
-	Temperature   float64 //
-	TopP          float64 //
-	ClipLow       float64 // the ratio is clipped to [1 - ClipLow, 1 + ClipHigh]
-	ClipHigh      float64 //
-	MaxGeneration int     // DAPO: training batches in the making at once
+	Group        int     // rollouts of a prompt
+	Batch        int     // prompts of a training step
+	Generation   int     // DAPO: prompts that are generated for a training step, at first
+	MiniBatch    int     // prompts of an optimizer update
+	MaxResponse  int     // tokens
+	Overlong     int     // DAPO: tokens before MaxResponse in which a reward falls by up to 1
+	LearningRate string  // as it is written
+	Temperature  float64 //
+	TopP         float64 //
+	ClipLow      float64 // the ratio is clipped to [1 - ClipLow, 1 + ClipHigh]
+	ClipHigh     float64 //
 }
 
 // Defaults returns the settings of QwenLong-L1. Clip-higher is DAPO's (arXiv 2503.14476); the
