@@ -33,7 +33,7 @@ fmt: ## format
 	$(GO) tool gofumpt -w .
 
 golden: ## rewrite the golden files
-	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit  -update
+	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit ./sample/export/launch -update
 
 bench: ## Go benchmarks of every stage
 	$(GO) test -run '^$$' -bench . -benchmem ./...
