@@ -34,6 +34,7 @@ type Planned struct {
 	dataset.Input        // Name, Format, Bytes
 	Path          string // absolute
 	Container     Container
+	Layout        Layout // of text; empty for tables
 	ModTime       time.Time
 	Recognized    bool // Format was recognized by the first records, not given
 	Map           map[string]string
@@ -151,16 +152,8 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 	if planned.Container, err = recognizeContainer(f, file.path); err != nil {
 		return planned, err
 	}
-	splits, err := cut(f, planned, len(p.Inputs), p.options.SplitBytes)
-	if err != nil {
-		return planned, err
-	}
-	p.Splits = append(p.Splits, splits...)
-	planned.splits = int64(len(splits))
-	h, err := readHead(ctx, planned, splits[0], p.options)
-	if err == nil && planned.Container == ContainerLines {
-		err = h.checkLines()
-	}
+	planned.Layout = layoutOf(planned.Container, file.path)
+	h, err := p.arrange(ctx, f, &planned)
 	if err != nil {
 		return planned, err
 	}
@@ -173,6 +166,43 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 		planned.Format = source.Recognize(h.records).Name
 	}
 	return planned, nil
+}
+
+// arrange finds out how records stand in the file, cuts it into splits, and returns its head.
+func (p *Plan) arrange(ctx context.Context, f *os.File, in *Planned) (head, error) {
+	for {
+		splits, err := cut(f, *in, len(p.Inputs), p.options.SplitBytes)
+		if err != nil {
+			return head{}, err
+		}
+		h, err := readHead(ctx, *in, splits[0], p.options)
+		if err != nil {
+			return h, err
+		}
+		if in.Layout == LayoutLines {
+			if in.Layout, err = h.layout(); err != nil {
+				return h, err
+			}
+			if in.Layout != LayoutLines {
+				continue // the same file, read otherwise
+			}
+		}
+		in.splits = int64(len(splits))
+		p.Splits = append(p.Splits, splits...)
+		return h, nil
+	}
+}
+
+// layoutOf returns what a file's name and container say of its layout; lines may turn out to be
+// one JSON text.
+func layoutOf(c Container, name string) Layout {
+	switch {
+	case c == ContainerParquet || c == ContainerArrow:
+		return ""
+	case isCSV(name):
+		return LayoutCSV
+	}
+	return LayoutLines
 }
 
 // reason drops the path from an error of the file system: the caller names it already.
