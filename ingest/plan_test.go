@@ -82,7 +82,7 @@ func TestAnInputThatCannotBePlannedSaysWhy(t *testing.T) {
 		{"folder", `input "." is a folder; name its files, such as "**/*.jsonl"`, Input{Path: "."}},
 		{"bad pattern", `input "[a": bad pattern`, Input{Path: "[a"}},
 		{"unreadable file", `permission denied`, Input{Path: "secret.jsonl"}},
-		{"unknown format", `unknown format "qmsun"; did you mean "qmsum"? Formats are auto, hotpotqa, jsonl, multihop, qmsum, verl`, Input{Path: "docs.jsonl", Format: "qmsun"}},
+		{"unknown format", `unknown format "qmsun"; did you mean "qmsum"? Formats are auto, 2wikimultihopqa, `, Input{Path: "docs.jsonl", Format: "qmsun"}},
 		{"no Parquet at all", `named .parquet, but its first bytes are not those of parquet`, Input{Path: "bad.parquet"}},
 		{"Parquet without footer", `corrupt Parquet file: it does not end with a footer`, Input{Path: "cut.parquet"}},
 		{"no gzip at all", `named .gz, but its first bytes are not those of gzip`, Input{Path: "bad.jsonl.gz"}},
