@@ -75,6 +75,7 @@ func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 			}
 			given[file.path] = in
 			p.Inputs = append(p.Inputs, planned)
+			file.name = in.Name
 			names.add(file)
 		}
 	}
@@ -214,7 +215,7 @@ func reason(err error) error {
 }
 
 // A found file knows the folder in which its pattern began.
-type found struct{ path, folder string }
+type found struct{ path, folder, name string }
 
 // resolve returns the files of a path or pattern, sorted.
 func resolve(pattern string) ([]found, error) {
@@ -229,7 +230,7 @@ func resolve(pattern string) ([]found, error) {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("input %q is not a regular file", pattern)
 	case err == nil:
-		return []found{{abs, filepath.Dir(abs)}}, nil
+		return []found{{path: abs, folder: filepath.Dir(abs)}}, nil
 	case !strings.ContainsAny(pattern, "*?[{"):
 		return nil, fmt.Errorf("input %q: %w", pattern, reason(err))
 	}
@@ -252,7 +253,7 @@ func resolve(pattern string) ([]found, error) {
 	slices.Sort(matches)
 	files := make([]found, 0, len(matches))
 	for _, m := range matches {
-		files = append(files, found{filepath.Join(folder, filepath.FromSlash(m)), folder})
+		files = append(files, found{path: filepath.Join(folder, filepath.FromSlash(m)), folder: folder})
 	}
 	return files, nil
 }
@@ -271,7 +272,7 @@ func (n *namer) names() []string {
 		if err != nil { // cannot be: the file was found below the folder
 			rel = filepath.Base(f.path)
 		}
-		names[i] = filepath.ToSlash(rel)
+		names[i] = cmp.Or(f.name, filepath.ToSlash(rel))
 	}
 	short := count(names)
 	for i, f := range n.files {
