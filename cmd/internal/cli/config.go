@@ -31,7 +31,7 @@ type InputConfig struct {
 	Map        map[string]string `toml:"map,omitempty"`
 	DataSource string            `toml:"data_source,omitempty"`
 
-	name string // of a fetched file, as its server has it
+	Name string `toml:"-"` // of a fetched file, as its server has it
 }
 
 // IngestConfig is [ingest].
@@ -95,7 +95,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
 	}
 	for _, in := range c.Input {
-		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.name})
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.Name})
 	}
 	return o
 }

@@ -39,7 +39,7 @@ func (c *Config) Fetch(ctx context.Context, w io.Writer, quiet bool) error {
 		}
 		for _, file := range got.Files {
 			one := in
-			one.Path, one.name = file.Path, file.Name
+			one.Path, one.Name = file.Path, file.Name
 			inputs = append(inputs, one)
 		}
 	}
