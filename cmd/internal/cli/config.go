@@ -20,6 +20,7 @@ type Config struct {
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
 	Audit    AuditConfig    `toml:"audit"`
+	Remote   RemoteConfig   `toml:"remote"`
 }
 
 // InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
@@ -29,6 +30,8 @@ type InputConfig struct {
 	Format     string            `toml:"format,omitempty"`
 	Map        map[string]string `toml:"map,omitempty"`
 	DataSource string            `toml:"data_source,omitempty"`
+
+	Name string `toml:"-"` // of a fetched file, as its server has it
 }
 
 // IngestConfig is [ingest].
@@ -40,7 +43,7 @@ type IngestConfig struct {
 
 // TokenizeConfig is [tokenize].
 type TokenizeConfig struct {
-	Tokenizer     string `toml:"tokenizer" flag:"tokenizer" default:"o200k_base" help:"tokenizer.json, a tiktoken rank file, a folder that holds one, or a built-in: o200k_base, cl100k_base, p50k_base, r50k_base, bytes" sections:"tokenize"`
+	Tokenizer     string `toml:"tokenizer" flag:"tokenizer" default:"o200k_base" help:"tokenizer.json, a tiktoken rank file, a folder or hf://ORG/MODEL that holds one, or a built-in: o200k_base, cl100k_base, p50k_base, r50k_base, bytes" sections:"tokenize"`
 	Template      string `toml:"template" flag:"template" default:"qwenlong-l1" help:"prompt template: qwenlong-l1, none, or a file with $DOC$ and $Q$" sections:"tokenize"`
 	ChatTemplate  string `toml:"chat_template" flag:"chat-template" default:"auto" help:"chat template: auto (the tokenizer's own), none, or a Jinja file" sections:"tokenize"`
 	ChatDate      string `toml:"chat_date,omitempty" flag:"chat-date" default:"" help:"the date that a chat template with strftime_now writes, such as 2026-11-23" sections:"tokenize"`
@@ -69,6 +72,12 @@ type AuditConfig struct {
 	Top              int   `toml:"top" flag:"top" default:"50" help:"rows of a list in the HTML page" sections:"audit"`
 }
 
+// RemoteConfig is [remote]: where files of the Hub, of web servers and of S3 are kept.
+type RemoteConfig struct {
+	Cache   string `toml:"cache,omitempty" flag:"cache" default:"" help:"folder for what is fetched (hf://, https://, s3://); empty: the user's cache" sections:"ingest,tokenize"`
+	Offline bool   `toml:"offline" flag:"offline" default:"false" help:"fetch nothing: use what the cache has" sections:"ingest,tokenize"`
+}
+
 // Build returns the options of a build of these stages.
 func (c *Config) Build(stages ...dataset.Stage) build.Options {
 	o := build.Options{
@@ -86,7 +95,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
 	}
 	for _, in := range c.Input {
-		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource})
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.Name})
 	}
 	return o
 }
