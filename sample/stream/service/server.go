@@ -17,6 +17,7 @@ import (
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/history"
 	"github.com/longctx/pipeline/sample/stream"
+	"github.com/longctx/pipeline/sample/stream/groups"
 )
 
 // Defaults of Options.
@@ -44,6 +45,7 @@ type Options struct {
 	MaxClients int           // calls of DoGet and DoPut at once
 	MaxMessage int           // bytes of one message of a client
 	Memory     int64         // bytes of batches made and not sent, of all clients
+	Waiting    int64         // bytes of rollouts whose groups are incomplete
 	Grace      time.Duration // for calls in hand when the server stops
 }
 
@@ -54,6 +56,7 @@ type Server struct {
 	rpc      *grpc.Server
 	counters counters
 	clients  clients
+	groups   *groups.Collector
 	planning sync.Mutex // one plan is drawn at a time
 
 	stopping context.Context // ends when the server is to stop
@@ -69,7 +72,7 @@ func New(o Options) *Server {
 	orDefault(&o.MaxMessage, DefaultMaxMessage)
 	orDefault(&o.Memory, DefaultMemory)
 	orDefault(&o.Grace, DefaultGrace)
-	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}}
+	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}, groups: groups.New(o.History, o.Waiting)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(o.MaxMessage),
@@ -108,6 +111,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	select {
 	case err := <-failed:
 		s.stop()
+		s.groups.Close()
 		return err
 	case <-ctx.Done():
 	}
@@ -116,6 +120,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	hard := time.AfterFunc(s.o.Grace, s.rpc.Stop)
 	s.rpc.GracefulStop()
 	hard.Stop()
+	s.groups.Close()
 	s.o.Log.Info("stopped")
 	if err := <-failed; !errors.Is(err, grpc.ErrServerStopped) { // it may have stopped before it began
 		return err

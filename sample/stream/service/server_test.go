@@ -175,10 +175,10 @@ func TestOutcomesWithColumnsThatAreNotTheirsAreRefused(t *testing.T) {
 		return b.NewRecord()
 	}
 	for want, rec := range map[string]arrow.Record{
-		`no column "reward"`:                text("reward"),
-		`column "run" is there twice`:       text("run", "run"),
-		`outcomes lack the column`:          text("run"),
-		`step is utf8, not an integer of 1`: text("run", "step", "sample_id", "rewards"),
+		`no column "reward"`:           text("reward"),
+		`column "run" is there twice`:  text("run", "run"),
+		`outcomes lack the column`:     text("run"),
+		`step is utf8, not an integer`: text("run", "step", "sample_id", "rewards"),
 	} {
 		_, err := put(t.Context(), c, rec)
 		wantCode(t, err, codes.InvalidArgument, want)
