@@ -46,10 +46,10 @@ class Data:
         return [json.loads(line) for line in text.splitlines()]
 
 
-def make(program: str, folder: Path, samples: int = 40) -> Data:
+def make(program: str, folder: Path, samples: int = 40, tokens: str = "200..900", phases: str = "450,2000") -> Data:
     data = Data(program, folder / "data")
-    data.run("synth", f"--samples={samples}", "--tokens=200..900", "--seed=3", f"--output={folder / 'docs.jsonl'}", "--quiet")
-    data.run("build", f"--input={folder / 'docs.jsonl'}", "--phases=450,2000", f"--output={data.folder}", "--quiet")
+    data.run("synth", f"--samples={samples}", f"--tokens={tokens}", "--seed=3", f"--output={folder / 'docs.jsonl'}", "--quiet")
+    data.run("build", f"--input={folder / 'docs.jsonl'}", f"--phases={phases}", f"--output={data.folder}", "--quiet")
     for phase, plan in enumerate(data.plans, 1):
         data.run("sample", str(data.folder), f"--phase={phase}", "--epochs=2", "--seed=7", f"--output={plan}", "--quiet")
     return data
@@ -58,6 +58,12 @@ def make(program: str, folder: Path, samples: int = 40) -> Data:
 @pytest.fixture(scope="session")
 def data(program: str, tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make(program, tmp_path_factory.mktemp("dataset"))
+
+
+@pytest.fixture(scope="session")
+def long_data(program: str, tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """Samples of about 80 KB: many more than fit into the buffers between a producer and its reader."""
+    return make(program, tmp_path_factory.mktemp("long"), 60, "10000..25000", "15000,40000")
 
 
 @pytest.fixture(scope="session")
