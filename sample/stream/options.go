@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -29,6 +30,10 @@ type Options struct {
 
 	Prefetch int64        // bytes; 0: DefaultPrefetch. One batch is made in any case
 	Limit    func() int64 // asked before each batch, instead of Prefetch; nil: Prefetch
+
+	// More is asked where Plans[plan] still grows and p, as it was so far, is read to its end. It
+	// waits, and returns the plan as it stands then; nil ends the stream there, as More nil does.
+	More func(ctx context.Context, plan int, p *curriculum.Plan) (*curriculum.Plan, error)
 }
 
 // complete checks options and fills in what is not said.
@@ -71,10 +76,13 @@ func (o Options) complete(datasetID string) (Options, error) {
 }
 
 // positions returns how many positions all ranks together get from a place on. ok is false
-// where that depends on lengths.
+// where that depends on lengths or on what is drawn meanwhile.
 func (o *Options) positions(plan int, from int64) (n int64, ok bool) {
 	for ; plan < len(o.Plans); plan, from = plan+1, 0 {
 		p := o.Plans[plan]
+		if !p.Done() && o.More != nil {
+			return 0, false
+		}
 		left := p.Len() - from
 		if o.DropLast || !p.Done() {
 			if o.Batch == 0 {

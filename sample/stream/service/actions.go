@@ -249,6 +249,7 @@ func (s *Server) draw(ctx context.Context, file string, p *curriculum.Plan, c cu
 		return err
 	}
 	s.counters.plans.Add(1)
+	s.drawn.send()
 	s.o.Log.Info("plan drawn", "file", file, "plan", segment.Header.PlanID, "segment", segment.Header.Segment, "positions", segment.Len(), "snapshot", segment.Header.Snapshot)
 	return nil
 }

@@ -44,6 +44,31 @@ func (c *clients) now() int {
 // part returns how many bytes of batches one client may have waiting.
 func (c *clients) part() int64 { return c.memory / int64(max(c.now(), 1)) }
 
+// A signal wakes all who wait for it, again and again.
+type signal struct {
+	mu sync.Mutex
+	on chan struct{}
+}
+
+// wait returns a channel that is closed at the next call of send.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.on == nil {
+		s.on = make(chan struct{})
+	}
+	return s.on
+}
+
+func (s *signal) send() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.on != nil {
+		close(s.on)
+		s.on = nil
+	}
+}
+
 // counters are what the server has done since it began.
 type counters struct {
 	streams, batches, rows, tokens, completed atomic.Int64

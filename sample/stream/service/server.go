@@ -58,6 +58,7 @@ type Server struct {
 	clients  clients
 	groups   *groups.Collector
 	planning sync.Mutex // one plan is drawn at a time
+	drawn    signal     // after each segment
 
 	stopping context.Context // ends when the server is to stop
 	stop     context.CancelFunc
