@@ -74,13 +74,13 @@ type counters struct {
 	streams, batches, rows, tokens, completed atomic.Int64
 	outcomes, same, resumed, plans            atomic.Int64
 	rollouts, rolloutsSame                    atomic.Int64
-	failed, unauthorized                      atomic.Int64
+	failed, unauthorized, refused             atomic.Int64
 }
 
 func (c *counters) values() map[string]int64 {
 	return map[string]int64{
 		"streams": c.streams.Load(), "streams_completed": c.completed.Load(), "batches": c.batches.Load(), "samples": c.rows.Load(), "tokens": c.tokens.Load(),
 		"outcomes_added": c.outcomes.Load(), "outcomes_same": c.same.Load(), "rollouts_added": c.rollouts.Load(), "rollouts_same": c.rolloutsSame.Load(), "outcomes_superseded": c.resumed.Load(), "plan_segments": c.plans.Load(),
-		"calls_failed": c.failed.Load(), "calls_unauthorized": c.unauthorized.Load(),
+		"calls_failed": c.failed.Load(), "calls_unauthorized": c.unauthorized.Load(), "connections_refused": c.refused.Load(),
 	}
 }
