@@ -137,7 +137,8 @@ def test_a_server_dies_with_whoever_started_it(program, tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys, time; from longctx_pipeline import Server; s = Server(sys.argv[1]); print(s.address, flush=True); time.sleep(60)",
+            "import sys, time, longctx_pipeline; server = longctx_pipeline.Server(sys.argv[1]);"
+            "print(server.address, flush=True); time.sleep(60)",
             str(data.folder),
         ],
         stdout=subprocess.PIPE,

@@ -117,7 +117,10 @@ def test_a_next_plan_is_drawn_from_what_was_posted(killable, own):
         one = [s["sample_id"] for s in CurriculumDataset(killable.address, "plan-1.parquet", batch=8)]
         hard = set(one[::3])
         client.send(
-            [Outcome(run="drawn", step=0, sample_id=i, phase=1, rewards=[0.0 if i in hard else 1.0] * 4) for i in sorted(set(one))]
+            [
+                Outcome(run="drawn", step=0, sample_id=i, phase=1, rewards=[0.0 if i in hard else 1.0] * 4)
+                for i in sorted(set(one))
+            ]
         )
         gates = {"phase": 2, "retrospective": "zero_mean", "seed": 7, "runs": ["drawn"]}
         state = client.plan("next.parquet", gates)

@@ -53,7 +53,9 @@ def test_a_stateful_loader_goes_on_exactly(data, workers, batches, stop, everyth
 
     def loader():
         dataset = CurriculumDataset(str(data.folder), data.plans, batch=5, batches=batches)
-        return stateful.StatefulDataLoader(dataset, batch_size=None if batches else 4, collate_fn=list if not batches else same, num_workers=workers)
+        return stateful.StatefulDataLoader(
+            dataset, batch_size=None if batches else 4, collate_fn=list if not batches else same, num_workers=workers
+        )
 
     def samples(item):
         return list(item.samples()) if isinstance(item, Batch) else item

@@ -183,8 +183,11 @@ class RolloutClient(_Uploader):
         return self._upload.put(rollout.row())
 
     def flush_groups(self, run: str, *, step: int | None = None, train_stage: str = "") -> dict[str, Any]:
-        """Writes the incomplete groups of a step, or of all; returns `groups`, `missing` rollouts, and `snapshot`."""
-        self._upload.flush(60.0, sent=True)
+        """Writes the incomplete groups of a step, or of all; returns `groups`, `missing` rollouts, and `snapshot`.
+
+        What this client posted before is in them. A rollout that another posts later is refused.
+        """
+        self._upload.barrier().result()
         body: dict[str, Any] = {"run": run, "train_stage": train_stage}
         if step is not None:
             body["step"] = step

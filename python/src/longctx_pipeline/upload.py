@@ -41,7 +41,7 @@ class Acknowledgement:
 
 @dataclass
 class _Row:
-    values: dict[str, Any]
+    values: dict[str, Any] | None  # None: a batch without rows
     bytes: int
     future: Future[Acknowledgement]
     alone: bool = False  # one row of its batch was refused: it is sent by itself, to find out which
@@ -70,10 +70,16 @@ class Upload:
 
     def put(self, values: dict[str, Any]) -> Future[Acknowledgement]:
         """Takes a row. Its future is done when the row is durable, or refused, or given up."""
+        size = pa.RecordBatch.from_pylist([values], schema=self._schema).nbytes  # raises over a value of another type
+        return self._put(_Row(values, size, Future()))
+
+    def barrier(self) -> Future[Acknowledgement]:
+        """Is done when the server has seen all rows before, durable or not: a batch without rows is answered at once."""
+        return self._put(_Row(None, 0, Future(), alone=True))
+
+    def _put(self, row: _Row) -> Future[Acknowledgement]:
         if self._pid != os.getpid():  # forked: the thread and its rows are the parent's
             self._begin()
-        size = pa.RecordBatch.from_pylist([values], schema=self._schema).nbytes  # raises over a value of another type
-        row = _Row(values, size, Future())
         row.future.set_running_or_notify_cancel()  # it cannot be taken back
         with self._changed:
             while len(self._waiting) >= self._queue:
@@ -194,7 +200,8 @@ class _Call:
         # What breaks a call shows at the next write, or not before its end: only close says why.
         with contextlib.suppress(pa.ArrowException, OSError):
             while rows := self._next():
-                writer.write_batch(pa.RecordBatch.from_pylist([r.values for r in rows], schema=u._schema))
+                values = [r.values for r in rows if r.values is not None]
+                writer.write_batch(pa.RecordBatch.from_pylist(values, schema=u._schema))
             if not self._over:
                 writer.done_writing()
         reading.join()
