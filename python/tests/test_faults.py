@@ -219,3 +219,13 @@ def test_a_plan_that_does_not_grow_is_not_waited_for_any_longer(program, tmp_pat
         retry = Retry(sleep=slept.append)
         assert len(list(CurriculumDataset(client.address, "grow.parquet", batch=4, wait=3, poll=1, retry=retry))) == 8
     assert slept == [1, 1, 1]
+
+
+def test_a_server_waits_for_the_lock_of_the_one_before(program, tmp_path):
+    data = make(program, tmp_path)
+    first = Server(data.folder, data.plans)
+    with pytest.raises(PipelineError, match="lock"):
+        Server(data.folder, data.plans, retry=IMPATIENT)
+    threading.Timer(0.3, first.close).start()
+    with Server(data.folder, data.plans) as second:
+        assert second.running()

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from .errors import NotFound, PipelineError
+from .errors import NotFound, PipelineError, Unavailable
+from .retry import Retry
 
 BINARY_VARIABLE = "PIPELINE_BINARY"
 """environment variable that says where the program is"""
@@ -49,11 +50,15 @@ exit $status
 """
 
 
+_LOCKED = 11  # exit status of the program
+
+
 class Server:
     """`pipeline serve` on a free port of this machine, until `close` or the end of this process, however it ends.
 
     One server may run for a dataset: it holds the lock of the reward history. `plans` are files of plans; those in
-    DATASET/plans are served besides. `arguments` are further ones of `pipeline serve`.
+    DATASET/plans are served besides. `arguments` are further ones of `pipeline serve`. `retry` is how long to wait for the
+    lock of the history, which a server before may still hold while it stops; 20 seconds by default.
 
         with Server("data", plans=["plan.parquet"]) as server:
             dataset = CurriculumDataset(server.address, "plan.parquet", batch=128)
@@ -67,24 +72,37 @@ class Server:
         binary: str | os.PathLike[str] | None = None,
         listen: str = "127.0.0.1:0",
         arguments: Sequence[str] = (),
+        retry: Retry | None = None,
     ) -> None:
         command = [find_program(binary), "serve", os.fspath(folder), f"--listen={listen}", "--quiet"]
         command += [f"--plan={os.fspath(p)}" for p in plans] + list(arguments)
         self._pid = os.getpid()
+        attempts = (retry or Retry(patience=20.0)).begin()
+        while True:
+            status = self._launch(command)
+            if status is None:
+                return
+            message = self.log().strip() or f"exit status {status}"
+            self.close()
+            if status != _LOCKED:
+                raise (NotFound if status in (2, 10) else PipelineError)(f"pipeline serve: {message}")
+            attempts.failed(Unavailable(f"pipeline serve: {message}"))
+
+    def _launch(self, command: list[str]) -> int | None:
+        """Starts the program; returns its exit status if it ends instead of listening."""
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, as long as the server
         self._process = subprocess.Popen(
             ["sh", "-c", _GUARD, "sh", *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
         atexit.register(self.close)
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().decode().strip()
         """where it listens, such as grpc://127.0.0.1:8815"""
-        if not self.address.startswith("grpc"):
-            status = self._process.wait()
-            message = self.log().strip() or f"exit status {status}"
-            self.close()
-            raise (NotFound if status in (2, 10) else PipelineError)(f"pipeline serve: {message}")
+        return None if self.address.startswith("grpc") else self._process.wait()
 
     def running(self) -> bool:
         """Whether the server still runs."""
