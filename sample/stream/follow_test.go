@@ -45,7 +45,7 @@ func TestAStreamThatWaitsForAGrowingPlanEqualsOneOfTheWholePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamtest.Spec{Phases: []int{40}}, false)
 		p, open := w.growing(t)
-		follow := stream.Follow{Open: open, Most: 4 * time.Second}
+		follow := stream.Follow{Open: open, Most: 10 * time.Second}
 		var mu sync.Mutex
 		var all []row
 		var wg sync.WaitGroup
@@ -76,11 +76,11 @@ func TestAWaitForAGrowingPlanIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, streamtest.Spec{Phases: []int{40}}, false)
 		p, open := w.growing(t)
-		follow := stream.Follow{Open: open, Most: 2 * time.Second}
+		follow := stream.Follow{Open: open, Most: 2500 * time.Millisecond}
 		o := stream.Options{Plans: []*curriculum.Plan{p}, Batch: 5, More: follow.More}
 		begin := time.Now()
 		rows, last := read(t, w.src, o, -1)
-		if waited := time.Since(begin); waited != 2*time.Second {
+		if waited := time.Since(begin); waited != 2500*time.Millisecond {
 			t.Errorf("it waited %v", waited)
 		}
 		if len(rows) != 5 || last.Position != 5 { // two positions wait for the next segment

@@ -86,6 +86,7 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		}
 	}
 	var failed error
+	first := true
 	cut := cutter{src: r.src, o: &r.o}
 	end, err := cut.run(ctx, plan, from, func(b globalBatch) bool {
 		if b.number%int64(r.o.Workers) != int64(r.o.Worker) {
@@ -107,6 +108,17 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		if !r.budget.take(ctx, bytes) || !push(out) {
 			return false
 		}
+		read := func() {
+			m := made{bytes: bytes, batch: Batch{Cursor: b.next, Number: b.number, Tokens: tokens}}
+			m.batch.Record, m.err = r.fill(slots, b.next)
+			out <- m
+			r.src.wantCached(slots)
+		}
+		if first { // somebody waits for it: nothing else is read or built meanwhile
+			first = false
+			read()
+			return ctx.Err() == nil
+		}
 		select {
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -115,9 +127,7 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		}
 		r.done.Go(func() {
 			defer func() { <-r.slots }()
-			m := made{bytes: bytes, batch: Batch{Cursor: b.next, Number: b.number, Tokens: tokens}}
-			m.batch.Record, m.err = r.fill(slots, b.next)
-			out <- m
+			read()
 		})
 		return true
 	})
