@@ -121,6 +121,10 @@ def test_a_group_on_two_ranks_is_one_outcome(program, tmp_path):
     found = sorted(data.outcomes("ranks"), key=lambda o: o["position"])
     # 12 rollouts of a step are 3 groups; the second lies on both ranks.
     assert [(o["step"], o["position"], o["sample_id"]) for o in found] == [(n // 3, n, order[n]) for n in range(6)]
-    assert [[r is None for r in o["rewards"]] for o in found[:3]] == [[True] + 3 * [False], [False, False, True, False], 4 * [False]]
+    assert [[r is None for r in o["rewards"]] for o in found[:3]] == [
+        [True] + 3 * [False],
+        [False, False, True, False],
+        4 * [False],
+    ]
     cursor = json.loads((tmp_path / "out/checkpoint-2/curriculum.json").read_text())["cursor"]
     assert json.loads(cursor)["position"] == 6

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from .batch import Batch, Sample
 from .connection import SCHEMES, Connection
 from .doors import Door, FlightDoor, PipeDoor
+from .errors import Unavailable
 from .place import rank_of_ranks, single_rank, worker_of_workers
 from .position import Position, from_state
 from .program import find_program
-from .reader import read
+from .reader import plans_of, read
 from .request import Request
 from .retry import Retry
 
@@ -131,6 +133,18 @@ class CurriculumDataset:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next iteration begin at a place that `state_dict` returned."""
         self._start = self._at = from_state(state)
+
+    def plans(self) -> list[dict[str, Any]]:
+        """What the source says of the plans: plan_id, phase, seed, positions (drawn so far), done."""
+        request = Request(self._request.plans, batch=1)
+        attempts = self._retry.begin()
+        while True:
+            try:
+                with closing(self._door.open(request)) as records:  # type: ignore[type-var]
+                    return plans_of(next(iter(records)).schema.metadata)
+            except Unavailable as e:
+                self._door.close()
+                attempts.failed(e)
 
     def commit(self, batch: Batch) -> None:
         """Takes note, in the process of a torch DataLoader with workers, that a batch has come out of it.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from .batch import Batch
 from .doors import Door
@@ -42,7 +43,12 @@ def read(door: Door, request: Request, retry: Retry, wait: float = 0.0, poll: fl
         idle += poll
 
 
+def plans_of(metadata: dict[bytes, bytes]) -> list[dict[str, Any]]:
+    """What a stream's schema says of its plans."""
+    plans: list[dict[str, Any]] = json.loads(metadata[b"pipeline.plans"])
+    return plans
+
+
 def grows(metadata: dict[bytes, bytes]) -> bool:
     """Whether the last plan of a stream is not done: segments of it will follow."""
-    plans = json.loads(metadata[b"pipeline.plans"])
-    return not plans[-1]["done"]
+    return not plans_of(metadata)[-1]["done"]
