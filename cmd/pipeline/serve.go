@@ -31,13 +31,14 @@ const gcPercent = 40
 type server struct {
 	listen, tokenFile, certificate, key string
 	plans                               []string
-	maxMessage, memory, waiting         cli.Size
+	maxMessage, maxBatch                cli.Size
+	memory, waiting                     cli.Size
 	noCache                             bool
 	options                             service.Options
 }
 
 func newServe(g *globals) *cobra.Command {
-	s := server{maxMessage: service.DefaultMaxMessage, memory: service.DefaultMemory, waiting: groups.DefaultMemory}
+	s := server{maxMessage: service.DefaultMaxMessage, maxBatch: service.DefaultMaxBatch, memory: service.DefaultMemory, waiting: groups.DefaultMemory}
 	cmd := &cobra.Command{
 		Use:     "serve DATASET [flags]",
 		GroupID: "look",
@@ -65,6 +66,7 @@ standard output.`,
 	f.IntVar(&o.MaxClients, "max-clients", service.DefaultMaxClients, "streams and uploads at once")
 	f.IntVar(&o.MaxConnections, "max-connections", service.DefaultMaxConnections, "connections at once; those over it are closed")
 	f.Var(sizeFlag{&s.maxMessage}, "max-message", "largest message of a client")
+	f.Var(sizeFlag{&s.maxBatch}, "max-batch", "largest batch for a client")
 	f.Var(sizeFlag{&s.memory}, "memory", "batches made and not sent, of all clients together")
 	f.Var(sizeFlag{&s.waiting}, "rollout-memory", "rollouts whose groups are incomplete, of all clients together")
 	f.DurationVar(&o.Grace, "grace", service.DefaultGrace, "time for calls in hand after an interrupt")
@@ -80,7 +82,8 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 		return err
 	}
 	o := &s.options
-	o.MaxMessage, o.Memory, o.Waiting, o.FS = int(s.maxMessage), int64(s.memory), int64(s.waiting), dataset.Dir(dir)
+	o.MaxMessage, o.MaxBatch, o.Memory, o.Waiting = int(s.maxMessage), int64(s.maxBatch), int64(s.memory), int64(s.waiting)
+	o.FS = dataset.Dir(dir)
 	if !g.quiet {
 		o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	}

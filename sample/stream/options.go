@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/longctx/pipeline/sample/curriculum"
 )
@@ -13,6 +14,9 @@ const DefaultPrefetch = 64 << 20
 
 // MaxBatchTokens bounds the ids of a global batch: Arrow's list offsets are 32 bits.
 const MaxBatchTokens = 1<<31 - 1
+
+// ErrLargeBatch means that a batch is over Options.MaxBatch.
+var ErrLargeBatch = errors.New("stream: the batch is too large")
 
 // Options say what a Reader reads. All ranks and workers of one run say the same, but for
 // Rank and Worker.
@@ -28,6 +32,7 @@ type Options struct {
 	Rank, Ranks     int // Ranks 0: 1
 	Worker, Workers int // of this rank; worker w takes batches w, w+Workers, ... Workers 0: 1
 
+	MaxBatch int64        // bytes of one batch of a rank; 0: no limit but Arrow's
 	Prefetch int64        // bytes; 0: DefaultPrefetch. One batch is made in any case
 	Limit    func() int64 // asked before each batch, instead of Prefetch; nil: Prefetch
 
@@ -39,6 +44,9 @@ type Options struct {
 // complete checks options and fills in what is not said.
 func (o Options) complete(datasetID string) (Options, error) {
 	o.Ranks, o.Workers = max(o.Ranks, 1), max(o.Workers, 1)
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = math.MaxInt64
+	}
 	if o.Prefetch == 0 {
 		o.Prefetch = DefaultPrefetch
 	}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"sync"
@@ -51,23 +52,37 @@ const rowBytes = 512
 
 // NewReader begins a stream. ErrCursor where the cursor belongs to something else.
 func (s *Source) NewReader(ctx context.Context, o Options) (*Reader, error) {
-	o, err := o.complete(s.manifest.ID)
+	r, plan, err := s.prepare(o)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := o.Cursor.find(o.Plans)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reader{src: s, o: o, budget: newBudget(o.Limit)}
-	positions, known := o.positions(plan, o.Cursor.Position)
-	begin := cursorAt(o.Plans[plan], o.Cursor.Position)
-	r.schema = r.makeSchema(begin, positions, known)
-	workers := runtime.GOMAXPROCS(0)
-	r.order, r.slots = make(chan chan made, 1024), make(chan struct{}, workers)
+	r.order, r.slots = make(chan chan made, 1024), make(chan struct{}, runtime.GOMAXPROCS(0))
 	ctx, r.cancel = context.WithCancel(ctx)
-	r.done.Go(func() { r.dispatch(ctx, plan, o.Cursor.Position) })
+	r.done.Go(func() { r.dispatch(ctx, plan, r.o.Cursor.Position) })
 	return r, nil
+}
+
+// Schema returns the schema that a stream would have, and reads nothing.
+func (s *Source) Schema(o Options) (*arrow.Schema, error) {
+	r, _, err := s.prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	return r.schema, nil
+}
+
+// prepare checks options and finds the plan that the cursor is in.
+func (s *Source) prepare(o Options) (r *Reader, plan int, err error) {
+	if o, err = o.complete(s.manifest.ID); err != nil {
+		return nil, 0, err
+	}
+	if plan, err = o.Cursor.find(o.Plans); err != nil {
+		return nil, 0, err
+	}
+	r = &Reader{src: s, o: o, budget: newBudget(o.Limit)}
+	positions, known := o.positions(plan, o.Cursor.Position)
+	r.schema = r.makeSchema(cursorAt(o.Plans[plan], o.Cursor.Position), positions, known)
+	return r, plan, nil
 }
 
 // Schema returns the schema of the batches. Its metadata say what will come.
@@ -103,7 +118,10 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 			}
 			tokens += int64(slots[i].length)
 		}
-		bytes += 4 * tokens
+		if bytes += 4 * tokens; bytes > r.o.MaxBatch {
+			failed = fmt.Errorf("%w: %d bytes from position %d on, and %d are the limit", ErrLargeBatch, bytes, slots[0].position, r.o.MaxBatch)
+			return false
+		}
 		out := make(chan made, 1)
 		if !r.budget.take(ctx, bytes) || !push(out) {
 			return false

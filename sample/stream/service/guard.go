@@ -99,7 +99,7 @@ func codeOf(err error) codes.Code {
 		return codes.InvalidArgument
 	case errors.Is(err, history.ErrConflict), errors.Is(err, groups.ErrConflict):
 		return codes.AlreadyExists
-	case errors.Is(err, groups.ErrFull):
+	case errors.Is(err, groups.ErrFull), errors.Is(err, stream.ErrLargeBatch):
 		return codes.ResourceExhausted
 	case errors.Is(err, groups.ErrTakenBack):
 		return codes.Aborted

@@ -25,6 +25,7 @@ const (
 	DefaultMaxClients     = 64
 	DefaultMaxConnections = 256
 	DefaultMaxMessage     = 64 << 20
+	DefaultMaxBatch       = 256 << 20
 	DefaultMemory         = 64 << 20
 	DefaultGrace          = 10 * time.Second
 )
@@ -46,7 +47,8 @@ type Options struct {
 	MaxClients     int           // calls of DoGet and DoPut at once
 	MaxConnections int           // of clients and of those that only act
 	MaxMessage     int           // bytes of one message of a client
-	Memory         int64         // bytes of batches made and not sent, of all clients
+	MaxBatch       int64         // bytes of one batch for a client
+	Memory         int64         // bytes of batches made and not sent, of all clients; each may have one batch
 	Waiting        int64         // bytes of rollouts whose groups are incomplete; 0: groups.DefaultMemory
 	Grace          time.Duration // for calls in hand when the server stops
 }
@@ -74,6 +76,7 @@ func New(o Options) *Server {
 	orDefault(&o.MaxClients, DefaultMaxClients)
 	orDefault(&o.MaxConnections, DefaultMaxConnections)
 	orDefault(&o.MaxMessage, DefaultMaxMessage)
+	orDefault(&o.MaxBatch, DefaultMaxBatch)
 	orDefault(&o.Memory, DefaultMemory)
 	orDefault(&o.Grace, DefaultGrace)
 	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}, groups: groups.New(o.History, o.Waiting)}

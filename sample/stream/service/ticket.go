@@ -82,7 +82,7 @@ func (s *Server) options(data []byte) (o stream.Options, err error) {
 	}
 	o = stream.Options{
 		Cursor: t.Cursor, Batch: t.Batch, BatchTokens: t.BatchTokens, DropLast: t.DropLast, Balance: t.Balance,
-		Rank: t.Rank, Ranks: t.Ranks, Worker: t.Worker, Workers: t.Workers, Limit: s.clients.part,
+		Rank: t.Rank, Ranks: t.Ranks, Worker: t.Worker, Workers: t.Workers, MaxBatch: s.o.MaxBatch, Limit: s.clients.part,
 	}
 	if !(t.WaitSeconds >= 0 && t.WaitSeconds <= MaxWait.Seconds()) {
 		return o, badRequest("ticket: wait_seconds %g is not one of 0 to %g", t.WaitSeconds, MaxWait.Seconds())
