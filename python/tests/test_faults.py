@@ -15,7 +15,17 @@ import pyarrow as pa
 import pytest
 from conftest import IMPATIENT, Data, make, places
 
-from longctx_pipeline import CurriculumDataset, ForkedConnection, NotFound, OutcomeClient, PipelineError, Retry, Server, StreamCut
+from longctx_pipeline import (
+    CurriculumDataset,
+    ForkedConnection,
+    NotFound,
+    OutcomeClient,
+    PipelineError,
+    Retry,
+    Server,
+    StreamCut,
+    Unauthenticated,
+)
 from longctx_pipeline.doors import PipeDoor
 from longctx_pipeline.request import Request
 
@@ -72,7 +82,8 @@ def test_a_server_killed_between_batches_is_gone_on_with_when_it_is_back(killabl
         assert client.counters()["streams"] == 1
 
 
-def test_the_producer_of_a_pipe_killed_in_the_middle_is_started_again(data, everything, monkeypatch, tmp_path):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_producer_of_a_pipe_killed_in_the_middle_is_started_again(data, everything, tmp_path, workers):
     # A program that gives only so much of its stream and then dies, three times of four.
     script = tmp_path / "cut"
     script.write_text(
@@ -80,14 +91,16 @@ def test_the_producer_of_a_pipe_killed_in_the_middle_is_started_again(data, ever
         #!/bin/sh
         echo x >> {tmp_path}/runs
         runs=$(wc -l < {tmp_path}/runs)
-        [ $runs -gt 3 ] && exec {data.program} "$@"
-        {data.program} "$@" | head -c $((runs * 9000 + 5000))
+        [ $((runs % 4)) = 0 ] && exec {data.program} "$@"
+        {data.program} "$@" | head -c $((runs % 4 * 9000 + 5000))
         kill -9 $$
         """)
     )
     script.chmod(0o755)
-    assert places(list(CurriculumDataset(str(data.folder), data.plans, batch=3, binary=script))) == places(everything)
-    assert (tmp_path / "runs").read_text().count("x") == 4
+    kwargs = {"batch": 3, "binary": script, "workers": workers, "drop_last": False}
+    got = [s for w in range(workers) for s in CurriculumDataset(str(data.folder), data.plans, worker=w, **kwargs)]
+    assert sorted(places(got)) == places(everything)
+    assert (tmp_path / "runs").read_text().count("x") == 4 * workers
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -229,3 +242,17 @@ def test_a_server_waits_for_the_lock_of_the_one_before(program, tmp_path):
     threading.Timer(0.3, first.close).start()
     with Server(data.folder, data.plans) as second:
         assert second.running()
+
+
+def test_a_token_is_asked_for_and_given(data, program, tmp_path, monkeypatch):
+    own = make(program, tmp_path)
+    (tmp_path / "token").write_text("secret\n")
+    with Server(own.folder, own.plans, arguments=[f"--token-file={tmp_path / 'token'}"]) as server:
+        with pytest.raises(Unauthenticated):
+            OutcomeClient(server.address).health()
+        with pytest.raises(Unauthenticated):
+            next(iter(CurriculumDataset(server.address, "plan-1.parquet", batch=4, token="other")))
+        assert next(iter(CurriculumDataset(server.address, "plan-1.parquet", batch=4, token="secret")))
+        monkeypatch.setenv("PIPELINE_TOKEN", "secret")
+        with OutcomeClient(server.address) as client:
+            assert client.health()["status"] == "serving"

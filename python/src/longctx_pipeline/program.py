@@ -41,14 +41,12 @@ def find_program(binary: str | os.PathLike[str] | None = None) -> str:
 _GUARD = """
 exec 3<&0
 "$@" 3<&- </dev/null & child=$!
-(trap '' INT; cat <&3 >/dev/null; kill -TERM $child) >/dev/null 2>&1 & watch=$!
-trap '' INT TERM
+(cat <&3 >/dev/null; kill -TERM $child) >/dev/null 2>&1 & watch=$!
 exec 3<&-
 wait $child; status=$?
 kill $watch 2>/dev/null
 exit $status
 """
-
 
 _LOCKED = 11  # exit status of the program
 
