@@ -33,13 +33,15 @@ import measure  # noqa: E402
 BATCH = 16
 LONG = 60_000  # characters: real documents that long, each with its questions
 REAL_BYTES = 112_000  # of a sample, about: 25,000 tokens
-COLD, WARM = "pipeline, first epoch", "pipeline"
-FORMATS = {COLD: "pipeline", WARM: "pipeline", "mosaicml": "mosaicml", "litdata": "litdata", "webdataset": "webdataset", "hf": "parquet", "pyarrow": "parquet"}
-NAMES = {COLD: "pipeline serve, cache not built yet", WARM: "pipeline serve", "mosaicml": "MosaicML Streaming", "litdata": "LitData",
+SYNTH = ("--tokens", "8000..58000", "--task", "lookup,chain,table", "--seed", "7")
+COLD, WARM, PACKAGE = "cold", "pipeline", "package"
+OURS = (COLD, WARM, PACKAGE)
+FORMATS = {COLD: "pipeline", WARM: "pipeline", PACKAGE: "package", "mosaicml": "mosaicml", "litdata": "litdata", "webdataset": "webdataset", "hf": "parquet", "pyarrow": "parquet"}
+NAMES = {COLD: "pipeline serve, cache not built yet", WARM: "pipeline serve", PACKAGE: "pipeline stream, Python package", "mosaicml": "MosaicML Streaming", "litdata": "LitData",
          "webdataset": "WebDataset", "hf": "HF datasets, streaming", "pyarrow": "pyarrow in RAM, permutation"}
 FOOTNOTES = """\
 first: from the start of the process to the first batch, imports and (ours) the start of the server included.
-M/s: tokens a second after the first batch. epoch: the whole process. RSS: of all processes together, shared pages in each.
+M/s: tokens a second after the first batch. epoch: the whole process. CPU, RSS: of all processes together, shared pages in each.
 The order of a plan is drawn, so ours is always shuffled. resume: to the first batch after half an epoch, in a new process. Medians; the readers run in turn."""
 
 
@@ -55,6 +57,7 @@ class Result:
     shuffled: float  # tokens a second
     sequential: float
     epoch_s: float
+    cpu_s: float  # of the shuffled epoch, all processes
     tree_mib: float
     resume_s: float
     lost: int
@@ -71,12 +74,12 @@ class Bench:
 
     def run(self, reader: str, *options: str) -> tuple[dict[str, Any], measure.Run]:
         """One process; what it read, and what it cost."""
-        name = FORMATS[reader] if reader in (COLD, WARM) else reader
+        name = FORMATS[reader] if reader in OURS else reader
         if reader == COLD:
             shutil.rmtree(self.dataset / "cache", ignore_errors=True)
         result, stdout, stderr = (self.work / x for x in ("result.json", "stdout", "stderr"))
         result.unlink(missing_ok=True)
-        ours = ["--pipeline", self.pipeline, "--dataset", self.dataset, "--plan", self.dataset.parent / "plan.parquet"] if name == "pipeline" else []
+        ours = ["--pipeline", self.pipeline, "--dataset", self.dataset, "--plan", self.dataset.parent / "plan.parquet"] if reader in OURS else []
         folder = self.dataset.parent / FORMATS[reader]
         os.environ["BENCH_START"] = str(time.monotonic())
         r = measure.run([str(x) for x in (self.pythons[reader], HERE / "readers.py", name, folder, result, *ours, *options)], stdout, stderr)
@@ -87,7 +90,7 @@ class Bench:
     def round(self, reader: str, whole: dict[str, Any]) -> Result:
         """All measurements of a reader. whole is what an epoch holds; the first reader says it."""
         shuffled, cost = self.run(reader)
-        sequential = self.run(reader, "--order", "sequential")[0] if FORMATS[reader] != "pipeline" else None
+        sequential = self.run(reader, "--order", "sequential")[0] if reader not in OURS else None
         for got in filter(None, (shuffled, sequential)):
             what = {k: got[k] for k in ("tokens", "checksum")} | {"samples": sorted(got["samples"])}
             if what != (whole or what):
@@ -98,7 +101,7 @@ class Bench:
         before, _ = self.run(reader, "--take", str(half), "--save", str(state))
         after, _ = self.run(reader if reader != COLD else WARM, "--load", str(state))
         seen = Counter(before["samples"] + after["samples"])
-        return Result(reader, shuffled["first_s"], shuffled["tokens_per_s"], sequential["tokens_per_s"] if sequential else 0.0, shuffled["epoch_s"], cost.tree_mib,
+        return Result(reader, shuffled["first_s"], shuffled["tokens_per_s"], sequential["tokens_per_s"] if sequential else 0.0, shuffled["epoch_s"], cost.cpu_s, cost.tree_mib,
                       after["first_s"], len(whole["samples"]) - len(seen), sum(n - 1 for n in seen.values()))
 
 
@@ -108,7 +111,7 @@ def ours(args: argparse.Namespace, *command: Any) -> None:
 
 def make_dataset(args: argparse.Namespace, python: Path) -> Path:
     """The dataset, its plans and its copies, made once for a size, an origin and a version of the scripts."""
-    version = hashlib.sha256(b"".join((HERE / f).read_bytes() for f in ("bench.py", "formats.py"))).hexdigest()[:8]
+    version = hashlib.sha256((HERE / "formats.py").read_bytes() + repr((LONG, REAL_BYTES, SYNTH)).encode()).hexdigest()[:8]
     samples = 11_000 if args.large else 3_000
     folder = args.cache / f"stream-{'real' if args.real else 'synth'}-{samples}-{version}"
     dataset = folder / "data"
@@ -120,12 +123,12 @@ def make_dataset(args: argparse.Namespace, python: Path) -> Path:
             long = [s for s in corpus.real_samples(args.real / "real") if len(s[0]) > LONG]
             corpus.write(source, long, samples * REAL_BYTES)
         else:
-            ours(args, "synth", "--samples", samples, "--tokens", "8000..58000", "--task", "lookup,chain,table", "--seed", "7", "--output", source)
+            ours(args, "synth", "--samples", samples, *SYNTH, "--output", source)
         ours(args, "build", "--input", source, "--phases", "200000", "--no-text", "--output", dataset)
         source.unlink()
         ours(args, "sample", dataset, "--phase", "1", "--seed", "7", "--output", folder / "plan.parquet")
         (folder / "complete").touch()
-    for name in sorted({FORMATS[r] for r in args.readers} - {"pipeline"}):
+    for name in sorted({FORMATS[r] for r in args.readers if r not in OURS}):
         if not (folder / f"{name}.complete").exists():
             shutil.rmtree(folder / name, ignore_errors=True)
             print(f"writing the samples as {name}, once", file=sys.stderr, flush=True)
@@ -140,10 +143,10 @@ def medians(results: list[Result], reader: str) -> Result:
 
 
 def print_table(results: list[Result], readers: list[str]) -> None:
-    table = [("reader", "first s", "shuffled M/s", "sequential M/s", "epoch s", "RSS MiB", "resume s", "lost", "repeated")]
+    table = [("reader", "first s", "shuffled M/s", "sequential M/s", "epoch s", "CPU s", "RSS MiB", "resume s", "lost", "repeated")]
     for m in (medians(results, r) for r in readers):
         sequential = f"{m.sequential / 1e6:.0f}" if m.sequential else "-"
-        table.append((NAMES[m.reader], f"{m.first_s:.2f}", f"{m.shuffled / 1e6:.0f}", sequential, f"{m.epoch_s:.2f}", f"{m.tree_mib:.0f}",
+        table.append((NAMES[m.reader], f"{m.first_s:.2f}", f"{m.shuffled / 1e6:.0f}", sequential, f"{m.epoch_s:.2f}", f"{m.cpu_s:.2f}", f"{m.tree_mib:.0f}",
                       f"{m.resume_s:.2f}", f"{m.lost:.0f}", f"{m.repeated:.0f}"))
     widths = [max(len(cell) for cell in column) for column in zip(*table)]
     for row in table:
@@ -161,7 +164,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--large", action="store_true", help="more than 1 GB of token ids")
     p.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     args = p.parse_args()
-    args.pipeline, args.readers = args.pipeline.resolve(), [COLD if r == "cold" else r for r in args.readers.split(",")]
+    args.pipeline, args.readers = args.pipeline.resolve(), args.readers.split(",")
     if unknown := set(args.readers) - NAMES.keys():
         p.error(f"unknown readers {sorted(unknown)}; there are {', '.join(NAMES)}")
     return args
@@ -186,7 +189,7 @@ def main() -> int:
             print(f"bench-stream: FAILED: {e}", file=sys.stderr)
             return 1
     if args.json:
-        print(json.dumps({"tokens": whole["tokens"], "samples": len(whole["samples"]), "runs": [asdict(r) for r in results]}))
+        print(json.dumps({"tokens": whole["tokens"], "samples": len(whole["samples"]), "load": os.getloadavg(), "runs": [asdict(r) for r in results]}))
         return 0
     print(f"{len(whole['samples']):,} samples, {whole['tokens']:,} tokens, batches of {BATCH}; the same in all runs\n")
     print_table(results, args.readers)

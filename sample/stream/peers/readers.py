@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,7 +162,24 @@ class Pipeline(Reader):
         return self.cursor
 
 
-READERS = {"mosaicml": MosaicML, "litdata": LitData, "webdataset": WebDataset, "hf": HFDatasets, "pyarrow": PyArrow, "pipeline": Pipeline}
+class Package(Reader):
+    """The Python package of this project, which starts `pipeline stream` itself."""
+
+    def batches(self) -> Iterator[tuple[list[str], list[Any]]]:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "python" / "src"))
+        from longctx_pipeline import CurriculumDataset
+        a = self.args
+        self.dataset = CurriculumDataset(a.dataset, a.plan, batch=BATCH, batches=True, binary=a.pipeline)
+        if self.loaded:
+            self.dataset.load_state_dict(self.loaded)
+        for batch in self.dataset:
+            yield batch.sample_ids, batch.prompt_tokens
+
+    def state(self) -> Any:
+        return self.dataset.state_dict()
+
+
+READERS = {"mosaicml": MosaicML, "litdata": LitData, "webdataset": WebDataset, "hf": HFDatasets, "pyarrow": PyArrow, "pipeline": Pipeline, "package": Package}
 
 
 def arguments() -> argparse.Namespace:
