@@ -128,3 +128,39 @@ def test_a_group_on_two_ranks_is_one_outcome(program, tmp_path):
     ]
     cursor = json.loads((tmp_path / "out/checkpoint-2/curriculum.json").read_text())["cursor"]
     assert json.loads(cursor)["position"] == 6
+
+
+def test_what_a_trainer_would_do_wrong_is_refused(data, server):
+    from types import SimpleNamespace
+
+    from longctx_pipeline.trl import Curriculum
+
+    curriculum = Curriculum(server.address, ["plan-1.parquet", "plan-2.parquet"], run="refused")
+    positions = sum(p["positions"] for p in CurriculumDataset(str(data.folder), data.plans, batch=1).plans())
+    assert curriculum.left() == positions
+    right = {
+        "ignore_data_skip": True, "shuffle_dataset": False, "steps_per_generation": 2, "num_iterations": 1,
+        "gradient_accumulation_steps": 2, "generation_batch_size": 16, "num_generations": 4,
+        "save_strategy": "steps", "save_steps": 1,
+    }  # fmt: skip
+
+    def begin(step=0, most=positions // 4, **args):
+        state = SimpleNamespace(global_step=step, max_steps=most, is_world_process_zero=False)
+        curriculum.callback().on_train_begin(SimpleNamespace(**(right | args)), state, None)
+
+    begin()
+    with pytest.raises(ValueError, match=f"max_steps={positions // 4} is the most"):
+        begin(most=positions // 4 + 1)
+    with pytest.raises(ValueError, match="the same checkpoint"):
+        begin(step=2)
+    with pytest.raises(ValueError, match="ignore_data_skip"):
+        begin(step=2, ignore_data_skip=False)
+    with pytest.raises(ValueError, match="shuffle_dataset"):
+        begin(shuffle_dataset=True)
+    with pytest.raises(ValueError, match="in two"):
+        begin(steps_per_generation=4)
+    curriculum.cursor = next(iter(CurriculumDataset(server.address, "plan-2.parquet", batch=8, batches=True))).cursor
+    assert (
+        curriculum.left()
+        == next(p for p in CurriculumDataset(server.address, "plan-2.parquet", batch=1).plans())["positions"] - 8
+    )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -130,6 +131,15 @@ class Curriculum:
                 )
             )
 
+    def left(self) -> int | None:
+        """How many samples the plans have behind the cursor; None where the last one still grows."""
+        plans = CurriculumDataset(**self._settings).plans()
+        if not plans[-1]["done"]:
+            return None
+        at = json.loads(self.cursor) if self.cursor else {"plan_id": plans[0]["plan_id"], "position": 0}
+        first = [p["plan_id"] for p in plans].index(at["plan_id"])
+        return sum(int(p["positions"]) for p in plans[first:]) - int(at["position"])
+
     def callback(self) -> TrainerCallback:
         """The trainer callback that takes back, keeps the cursor, and waits for outcomes before each checkpoint."""
         return _Callback(self)
@@ -147,6 +157,19 @@ def _text(completion: Any) -> str:
     return completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
 
 
+def _enough(c: Curriculum, args: Any, state: Any) -> None:
+    """Refuses more steps than the plans have samples for: at their end, a Trainer begins them again without a word."""
+    left = c.left()
+    prompts = args.generation_batch_size // args.num_generations
+    generations = args.steps_per_generation * args.num_iterations / args.gradient_accumulation_steps  # steps of each
+    if left is not None and left < prompts * math.ceil((state.max_steps - state.global_step) / generations):
+        most = state.global_step + int(left // prompts * generations)
+        raise ValueError(
+            f"max_steps={state.max_steps} needs more samples than the {left} that the plans have left: "
+            f"max_steps={most} is the most, or plan more epochs"
+        )
+
+
 class _Callback(TrainerCallback):  # type: ignore[misc]
     def __init__(self, curriculum: Curriculum) -> None:
         self._curriculum = curriculum
@@ -159,6 +182,7 @@ class _Callback(TrainerCallback):  # type: ignore[misc]
             raise ValueError("shuffle_dataset=False is needed: the order is that of the plan")
         if (state.global_step > 0) != (c.cursor is not None):
             raise ValueError("give the same checkpoint to Curriculum and to train(resume_from_checkpoint=...)")
+        _enough(c, args, state)
         every, window = args.steps_per_generation * args.num_iterations, args.gradient_accumulation_steps
         if str(args.save_strategy) in ("steps", "SaveStrategy.STEPS") and args.save_steps * window % every:
             raise ValueError(

@@ -141,6 +141,9 @@ class Upload:
                     attempts.progress()
             except PipelineError as e:
                 self._refused(e)
+            except Exception as e:  # a fault of our own: those who wait are told, the thread goes on
+                self._again()
+                self._give_up(PipelineError(f"{type(e).__name__}: {e}"))
 
     def _has_work(self) -> bool:
         with self._changed:
@@ -241,22 +244,24 @@ class _Call:
     def _read(self, answers: Any) -> None:
         """Takes answers until the call is over."""
         u = self._u
-        while True:
-            try:
-                answer = answers.read()
-            except (pa.ArrowException, OSError):
-                answer = None
-            if answer is None:
-                break
-            said = Acknowledgement(**json.loads(answer.to_pybytes()))
-            self._attempts.progress()
+        try:
+            while True:
+                try:
+                    answer = answers.read()
+                except (pa.ArrowException, OSError):
+                    return
+                if answer is None:
+                    return
+                said = Acknowledgement(**json.loads(answer.to_pybytes()))
+                self._attempts.progress()
+                with u._changed:
+                    rows = u._sent.get(said.batch, [])
+                for row in rows:
+                    row.future.set_result(said)
+                with u._changed:
+                    u._sent.pop(said.batch, None)
+                    u._changed.notify_all()
+        finally:
             with u._changed:
-                rows = u._sent.get(said.batch, [])
-            for row in rows:
-                row.future.set_result(said)
-            with u._changed:
-                u._sent.pop(said.batch, None)
+                self._over = True
                 u._changed.notify_all()
-        with u._changed:
-            self._over = True
-            u._changed.notify_all()
