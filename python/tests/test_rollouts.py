@@ -9,7 +9,7 @@ import pytest
 from conftest import make
 from test_faults import Killable
 
-from longctx_pipeline import Conflict, CurriculumDataset, Rollout, RolloutClient
+from longctx_pipeline import Conflict, CurriculumDataset, Rollout, RolloutClient, Superseded
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,17 @@ def test_another_reward_for_a_written_rollout_is_refused(killable, ids):
         assert same.result(10).same == 1
         with pytest.raises(Conflict):
             client.flush(1)
+
+
+def test_rollouts_of_a_group_that_was_taken_back_fail(killable, own, ids):
+    with RolloutClient(killable.address) as client:
+        futures = [client.post(r) for r in group("back", 5, ids[0])[:2]]
+        client._upload.barrier().result(10)
+        client.resume("back", step=3)
+        assert all(isinstance(f.exception(10), Superseded) for f in futures)
+        with pytest.raises(Superseded):
+            client.flush(10)
+        for r in group("back", 5, ids[1]):
+            client.post(r)
+        client.flush(10)
+    assert [o["sample_id"] for o in own.outcomes("back")] == [ids[1]]

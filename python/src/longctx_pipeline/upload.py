@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from .connection import Connection, translated
-from .errors import PipelineError, Unavailable
+from .errors import PipelineError, Superseded, Unavailable
 from .retry import Attempts, Retry
 
 
@@ -178,7 +178,7 @@ class Upload:
             self._again()
             if rows is None:
                 self._give_up(error)
-            elif len(rows) == 1:
+            elif len(rows) == 1 or isinstance(error, Superseded):  # sent again, these would be of the resumed run
                 self._fail(rows, error)
             else:
                 for row in rows:
