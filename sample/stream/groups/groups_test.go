@@ -106,7 +106,7 @@ func TestWhateverIsSentAgainAndCrashesTheHistoryHasEachGroupOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var all []groups.Row
-		n := rapid.IntRange(1, 5).Draw(t, "groups")
+		n := rapid.IntRange(1, 4).Draw(t, "groups")
 		for g := range n {
 			size := rapid.IntRange(1, 4).Draw(t, "size")
 			for i := range size {
@@ -148,7 +148,7 @@ func TestWhateverIsSentAgainAndCrashesTheHistoryHasEachGroupOnce(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 		}
-		for range rapid.IntRange(0, 12).Draw(t, "operations") {
+		for range rapid.IntRange(0, 8).Draw(t, "operations") {
 			if rapid.IntRange(0, 4).Draw(t, "operation") == 0 {
 				m = m.crash()
 				check()
