@@ -7,7 +7,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build test fuzz lint fmt golden bench bench-scale bench-peers bench-tokenizers exactness hf demo interop interop-export clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(MAKEFILE_LIST))
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -45,6 +45,9 @@ bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,0
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 
+bench-stream: build ## the same samples by this program and other loaders, side by side; ARGS=--large: 1 GB of ids
+	python3 sample/stream/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
 bench-tokenizers: ## the tokenizers of Go, Rust and Python on the same text, cold
 	@test -n "$(PIPELINE_REAL_DATA)" || (echo "set PIPELINE_REAL_DATA to a folder with tokenizers/ and real/"; exit 1)
 	sh tokenize/bpe/speed/speed.sh $(CACHE)/speed $(ARGS)
@@ -61,6 +64,14 @@ interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the sha
 
 interop-export: build ## the code of verl, TRL, OpenRLHF and Hugging Face datasets reads what export writes
 	python3 sample/export/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+test-python: build ## the Python package against the program: ruff, mypy --strict, pytest
+	@command -v python3 >/dev/null || (echo "make test-python needs python3"; exit 1)
+	python3 python/tests/run.py --pipeline bin/pipeline --cache $(CACHE) $(ARGS)
+
+interop-trainers: build ## the Python package under torch, TRL and verl; installs 6 GB
+	@command -v python3 >/dev/null || (echo "make interop-trainers needs python3"; exit 1)
+	python3 python/tests/run.py --pipeline bin/pipeline --cache $(CACHE) --trainers $(ARGS)
 
 demo: build ## synth, build in three phases, inspect
 	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl

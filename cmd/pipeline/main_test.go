@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pipeline": main})
+	testscript.Main(m, map[string]func(){"pipeline": main, "flight-trainer": flightTrainer})
 }
 
 // The scripts drive the program as a person does. Their own command, "status N pipeline ...",
