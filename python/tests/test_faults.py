@@ -256,3 +256,18 @@ def test_a_token_is_asked_for_and_given(data, program, tmp_path, monkeypatch):
         monkeypatch.setenv("PIPELINE_TOKEN", "secret")
         with OutcomeClient(server.address) as client:
             assert client.health()["status"] == "serving"
+
+
+def test_a_server_closes_though_a_forked_child_holds_its_pipe(program, tmp_path):
+    server = Server(make(program, tmp_path).folder)
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        server.close()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", int(server.address.rsplit(":", 1)[1])))

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ exec 3<&0
 "$@" 3<&- </dev/null & child=$!
 (cat <&3 >/dev/null; kill -TERM $child) >/dev/null 2>&1 & watch=$!
 exec 3<&-
+trap '' TERM
 wait $child; status=$?
 kill $watch 2>/dev/null
 exit $status
@@ -118,6 +120,8 @@ class Server:
         atexit.unregister(self.close)
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        if self._process.poll() is None:  # forked children may hold the pipe open
+            os.killpg(self._process.pid, signal.SIGTERM)
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired as e:
