@@ -14,6 +14,8 @@
 // The cost: a few microseconds for a response of some kilobytes; see BenchmarkScore.
 package reward
 
+import "strconv"
+
 // A Request is one response to be scored.
 type Request struct {
 	DataSource     string   // the task, which decides the type of the answer. Example: "docmath"
@@ -31,6 +33,17 @@ type Number struct {
 
 // Known returns a known number.
 func Known(v float32) Number { return Number{v, true} }
+
+// String returns the number, or null.
+func (n Number) String() string {
+	if !n.Known {
+		return "null"
+	}
+	return strconv.FormatFloat(float64(n.Value), 'g', -1, 32)
+}
+
+// MarshalJSON writes the number, or null.
+func (n Number) MarshalJSON() ([]byte, error) { return []byte(n.String()), nil }
 
 // A Verdict is what a response earned. Rewards are 0 or 1, or unknown.
 type Verdict struct {

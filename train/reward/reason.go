@@ -52,6 +52,21 @@ var reasons = [numReasons]struct{ name, text string }{
 	JudgeUnclear:  {"judge_unclear", "the judge gave no verdict"},
 }
 
+// Right reports whether the reason gives reward 1.
+func (r Reason) Right() bool { return r >= Exact && r <= Judged }
+
+// Unknown reports whether the reason gives no reward.
+func (r Reason) Unknown() bool { return r == ReasonNone || r >= UnknownSource }
+
+// Reasons returns all reasons, in order.
+func Reasons() []Reason {
+	all := make([]Reason, 0, numReasons-1)
+	for r := Exact; r < numReasons; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
 // String returns the name of a reason, as files have it. Example: "no_answer"
 func (r Reason) String() string {
 	if r >= numReasons {
