@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/longctx/pipeline/dataset"
 )
 
 // A given is a line of rollouts that another program wrote. Names that several programs use are
@@ -47,33 +50,41 @@ func (t *texts) UnmarshalJSON(data []byte) error {
 }
 
 // Given reads rollouts that are there already, to be scored. Lines of a sample need not follow
-// each other. A sample without an id is known by its question and references.
-func Given(r io.Reader, name string) iter.Seq2[*Rollout, error] {
+// each other. A sample without an id is known by its task, question and references. names are
+// for errors.
+func Given(names []string, files []io.Reader) iter.Seq2[*Rollout, error] {
 	return func(yield func(*Rollout, error) bool) {
-		n := 0
 		seen := map[groupKey]int{}
-		for line, err := range lines(r) {
-			n++
-			if err == nil && len(line) == 1 && line[0] == '\n' {
-				continue
-			}
-			var g given
-			if err == nil {
-				err = json.Unmarshal(line, &g)
-			}
-			if err != nil {
-				yield(nil, fmt.Errorf("%s, line %d: %w", name, n, err))
-				return
-			}
-			one := g.rollout()
-			k := groupKey{one.SampleID, one.Step}
-			one.Index = seen[k]
-			seen[k]++
-			if !yield(one, nil) {
-				return
+		for i, f := range files {
+			n := 0
+			for line, err := range lines(f) {
+				n++
+				if err == nil && len(bytes.TrimSpace(line)) == 0 {
+					continue
+				}
+				var g given
+				if err == nil {
+					err = json.Unmarshal(line, &g)
+				}
+				if err != nil {
+					yield(nil, fmt.Errorf("%s, line %d: %w", names[i], n, err))
+					return
+				}
+				r := g.rollout()
+				k := groupKey{r.SampleID, r.Step}
+				r.Index = seen[k]
+				seen[k]++
+				if !yield(r, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// ScoreGiven scores given rollouts and writes rollouts.jsonl.
+func ScoreGiven(ctx context.Context, out dataset.FS, g Grader, workers int, rollouts iter.Seq2[*Rollout, error], p *Progress) (*Groups, dataset.File, error) {
+	return grade(ctx, out, g, workers, rollouts, p)
 }
 
 func (g *given) rollout() *Rollout {

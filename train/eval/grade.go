@@ -90,9 +90,10 @@ func inOrder(ctx context.Context, g Grader, workers int, rollouts iter.Seq2[*Rol
 
 // Groups are the responses by sample, in the order in which the samples came.
 type Groups struct {
-	List []*Group
-	at   map[groupKey]*Group
-	n    int // of the largest group
+	List    []*Group
+	at      map[groupKey]*Group
+	n       int // of the largest group
+	reasons map[string]*Reason
 }
 
 type groupKey struct {
@@ -100,7 +101,7 @@ type groupKey struct {
 	step   int64
 }
 
-func newGroups() *Groups { return &Groups{at: map[groupKey]*Group{}} }
+func newGroups() *Groups { return &Groups{at: map[groupKey]*Group{}, reasons: map[string]*Reason{}} }
 
 // of returns the group of a sample, a new one where there is none.
 func (g *Groups) of(sampleID, benchmark string, step int64) *Group {
@@ -118,6 +119,29 @@ func (g *Groups) add(r *Rollout) {
 	one := g.of(r.SampleID, r.DataSource, r.Step)
 	one.add(r)
 	g.n = max(g.n, one.Responses)
+	why := g.reasons[r.Reason]
+	if why == nil {
+		why = &Reason{Reason: r.Reason, Example: r.SampleID}
+		g.reasons[r.Reason] = why
+	}
+	why.Count++
+	if r.Reward == nil {
+		why.Null++
+	}
+}
+
+// Last returns the groups of the last step.
+func (g *Groups) Last() (last []*Group) {
+	step := int64(0)
+	for _, one := range g.List {
+		step = max(step, one.Step)
+	}
+	for _, one := range g.List {
+		if one.Step == step {
+			last = append(last, one)
+		}
+	}
+	return last
 }
 
 // ReadGroups reads the groups of a finished evaluation.

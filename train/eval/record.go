@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/longctx/pipeline/sample/history"
 )
@@ -35,89 +36,53 @@ func LimitsOf(c *Config, longest int32) history.Limits {
 	return l
 }
 
-// recordAtOnce is how many outcomes go into one commit.
-const recordAtOnce = 4096
-
 // Record writes outcomes into a reward history as measurements before training: phase 0, from
 // which the difficulty for the start policy is estimated (QwenLong-L1, arXiv 2505.17667 eq. 10).
 // Recording the same again changes nothing; other rewards for the same responses are
 // history.ErrConflict.
 func Record(ctx context.Context, s *history.Store, m Measurement, rollouts iter.Seq2[*Rollout, error]) (done Recorded, err error) {
-	t, err := s.Begin()
+	groups, err := done.groups(m, rollouts)
 	if err != nil {
 		return done, err
 	}
-	var batch []history.Outcome
-	flush := func() error {
-		a, err := t.Add(ctx, batch)
-		done.Added, done.Same = done.Added+a.Added, done.Same+a.Same
-		batch = batch[:0]
-		return err
-	}
-	for o, err := range done.outcomes(m, rollouts) {
-		if err == nil {
-			if batch = append(batch, *o); len(batch) == recordAtOnce {
-				err = flush()
-			}
+	outcomes := make([]history.Outcome, len(groups))
+	for i, o := range groups {
+		if err := o.Validate(); err != nil {
+			return done, fmt.Errorf("record %v: %w", o.Identity, err)
 		}
-		if err != nil {
-			t.Abort()
-			return done, err
-		}
+		outcomes[i] = *o
 	}
-	if err := flush(); err != nil {
-		t.Abort()
-		return done, err
-	}
-	done.Snapshot, err = t.Commit()
+	done.Appended, err = s.Append(ctx, outcomes)
 	return done, err
 }
 
-// outcomes joins the rollouts of a sample, which follow each other.
-func (d *Recorded) outcomes(m Measurement, rollouts iter.Seq2[*Rollout, error]) iter.Seq2[*history.Outcome, error] {
-	return func(yield func(*history.Outcome, error) bool) {
-		var group []*Rollout
-		hand := func() bool {
-			o, err := d.outcome(m, group)
-			group = nil
-			return o == nil && err == nil || yield(o, err)
+// groups joins the rollouts of each sample, in the order in which the samples came. Texts are
+// not kept.
+func (d *Recorded) groups(m Measurement, rollouts iter.Seq2[*Rollout, error]) ([]*history.Outcome, error) {
+	var order []*history.Outcome
+	at := map[groupKey]*history.Outcome{}
+	truncated := map[*history.Outcome]bool{}
+	for r, err := range rollouts {
+		if err != nil {
+			return nil, err
 		}
-		for r, err := range rollouts {
+		k := groupKey{r.SampleID, r.Step}
+		o := at[k]
+		if o == nil {
+			id, err := history.ParseSampleID(r.SampleID)
+			o = &history.Outcome{
+				Identity: history.Identity{Run: m.Run, Step: r.Step, Position: history.UnknownPosition, SampleID: id},
+				Policy:   m.Policy, Limits: m.Limits, Judge: m.Judge,
+			}
+			at[k] = o
 			if err != nil {
-				yield(nil, err)
-				return
+				d.Foreign++
+			} else {
+				order = append(order, o)
 			}
-			if len(group) > 0 && (group[0].SampleID != r.SampleID || group[0].Step != r.Step) && !hand() {
-				return
-			}
-			group = append(group, r)
 		}
-		if len(group) > 0 {
-			hand()
-		}
-	}
-}
-
-// outcome returns nil for a group that is left out.
-func (d *Recorded) outcome(m Measurement, group []*Rollout) (*history.Outcome, error) {
-	first := group[0]
-	id, err := history.ParseSampleID(first.SampleID)
-	if err != nil {
-		d.Foreign++
-		return nil, nil
-	}
-	if m.N > 0 && len(group) < m.N {
-		d.Incomplete++
-		return nil, nil
-	}
-	o := &history.Outcome{
-		Identity: history.Identity{Run: m.Run, Step: first.Step, Position: history.UnknownPosition, SampleID: id},
-		Policy:   m.Policy, Limits: m.Limits, Judge: m.Judge,
-	}
-	for _, r := range group {
 		if r.Truncated {
-			d.Truncated++
-			return nil, nil
+			truncated[o] = true
 		}
 		one := history.Rollout{
 			Reward: numberOf(r.Reward), RuleReward: numberOf(r.RuleReward), JudgeReward: numberOf(r.JudgeReward),
@@ -128,10 +93,17 @@ func (d *Recorded) outcome(m Measurement, group []*Rollout) (*history.Outcome, e
 		}
 		o.Rollouts = append(o.Rollouts, one)
 	}
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("record sample %s: %w", first.SampleID, err)
-	}
-	return o, nil
+	return slices.DeleteFunc(order, func(o *history.Outcome) bool {
+		switch {
+		case truncated[o]:
+			d.Truncated++
+		case len(o.Rollouts) < m.N:
+			d.Incomplete++
+		default:
+			return false
+		}
+		return true
+	}), nil
 }
 
 func numberOf(v *float32) history.Number {

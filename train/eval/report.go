@@ -2,12 +2,14 @@ package eval
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 
 	"github.com/longctx/pipeline/dataset"
@@ -30,7 +32,8 @@ type Report struct {
 	Model    string   `json:"model"`
 	Seed     uint64   `json:"bootstrap_seed"`
 	Damaged  int      `json:"damaged_lines"` // of responses, that a crash left
-	Refusals []Reason `json:"refusals"`
+	Refusals []Reason `json:"refusals"`      // of samples
+	Reasons  []Reason `json:"reasons"`       // of rewards, the most frequent first
 	Result
 	Steps    []StepResult   `json:"steps,omitempty"`    // of given rollouts of several steps
 	Patterns *Patterns      `json:"patterns,omitempty"` // null: not asked for
@@ -43,11 +46,12 @@ type StepResult struct {
 	Result
 }
 
-// A Reason is why samples were refused.
+// A Reason is why rewards are what they are, or why samples were not asked.
 type Reason struct {
 	Reason  string `json:"reason"`
-	Samples int64  `json:"samples"`
-	Example string `json:"example"` // id of a sample
+	Count   int64  `json:"count"`         // responses, or samples
+	Null    int64  `json:"null,omitzero"` // of them without a reward
+	Example string `json:"example"`       // id of a sample
 }
 
 // maxReasons bounds the refusals that are told apart: servers write lengths into them.
@@ -58,7 +62,7 @@ func NewReport(g *Groups, n int, s Scoring, seed uint64) *Report {
 	if n == 0 {
 		n = g.n
 	}
-	r := &Report{Version: FormatVersion, Scoring: s, Seed: seed, Refusals: []Reason{}, Files: []dataset.File{}}
+	r := &Report{Version: FormatVersion, Scoring: s, Seed: seed, Refusals: []Reason{}, Reasons: g.Reasons(), Files: []dataset.File{}}
 	steps := map[int64][]*Group{}
 	for _, one := range g.List {
 		steps[one.Step] = append(steps[one.Step], one)
@@ -78,14 +82,24 @@ func NewReport(g *Groups, n int, s Scoring, seed uint64) *Report {
 	return r
 }
 
+// Reasons are the reasons of the rewards, the most frequent first.
+func (g *Groups) Reasons() []Reason {
+	out := []Reason{}
+	for _, name := range sortedKeys(g.reasons, nil) {
+		out = append(out, *g.reasons[name])
+	}
+	slices.SortStableFunc(out, func(a, b Reason) int { return cmp.Compare(b.Count, a.Count) })
+	return out
+}
+
 func (r *Report) refuse(g *Group) {
 	for i := range r.Refusals {
 		if r.Refusals[i].Reason == g.Refused || i == maxReasons-1 {
-			r.Refusals[i].Samples++
+			r.Refusals[i].Count++
 			return
 		}
 	}
-	r.Refusals = append(r.Refusals, Reason{g.Refused, 1, g.SampleID})
+	r.Refusals = append(r.Refusals, Reason{Reason: g.Refused, Count: 1, Example: g.SampleID})
 }
 
 // Write writes the tables and, last, the report. files are those that are there already.
@@ -159,18 +173,18 @@ func (r *Result) rows(step string) (rows [][]string) {
 		for _, n := range []int64{b.Samples, b.Scored, b.Refused, b.Responses, b.Missing, b.Null, b.JudgeOnly, b.Overlong, b.Truncated} {
 			row = append(row, strconv.FormatInt(n, 10))
 		}
-		row = append(row, b.Avg.Mean.cell(), b.Avg.Lower.cell(), b.Avg.Upper.cell())
+		row = append(row, b.Avg.Mean.Cell(), b.Avg.Lower.Cell(), b.Avg.Upper.Cell())
 		for _, p := range b.Pass {
-			row = append(row, p.Mean.cell(), p.Lower.cell(), p.Upper.cell())
+			row = append(row, p.Mean.Cell(), p.Lower.Cell(), p.Upper.Cell())
 		}
 		l := b.Lengths
-		rows = append(rows, append(row, l.Mean.cell(), l.Median.cell(), l.P90.cell(), l.Max.cell()))
+		rows = append(rows, append(row, l.Mean.Cell(), l.Median.Cell(), l.P90.Cell(), l.Max.Cell()))
 	}
 	return rows
 }
 
-// cell is the value in a table of a program: empty where it is unknown.
-func (v Value) cell() string {
+// Cell is the value in a table of a program: empty where it is unknown.
+func (v Value) Cell() string {
 	if !v.Known() {
 		return ""
 	}
@@ -184,7 +198,7 @@ func (g *Groups) WriteCSV(w io.Writer) error {
 	for _, one := range g.List {
 		rows = append(rows, []string{
 			one.SampleID, one.Benchmark, strconv.FormatInt(one.Step, 10), strconv.Itoa(one.Responses), strconv.Itoa(one.Known), strconv.Itoa(one.Right),
-			Value(one.Mean()).cell(), strconv.Itoa(one.JudgeOnly), strconv.Itoa(one.Overlong), strconv.Itoa(one.Truncated), one.Refused,
+			Value(one.Mean()).Cell(), strconv.Itoa(one.JudgeOnly), strconv.Itoa(one.Overlong), strconv.Itoa(one.Truncated), one.Refused,
 		})
 	}
 	return c.WriteAll(rows)
