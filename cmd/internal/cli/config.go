@@ -73,11 +73,16 @@ type AuditConfig struct {
 
 // RewardConfig is [reward]: how responses are scored.
 type RewardConfig struct {
-	Scorer       string            `toml:"scorer" flag:"scorer" default:"strict" help:"rule: strict, or qwenlong-l1 as its released code scores" sections:"reward"`
-	Types        map[string]string `toml:"types,omitempty"` // answer type of a data_source, over the built-in ones
-	Judge        string            `toml:"judge,omitempty" flag:"judge" default:"" help:"OpenAI-compatible endpoint of a judge, asked where the rule says 0, such as http://127.0.0.1:8080/v1" sections:"reward"`
-	JudgeModel   string            `toml:"judge_model,omitempty" flag:"judge-model" default:"" help:"model of the judge" sections:"reward"`
-	JudgeTimeout Duration          `toml:"judge_timeout" flag:"judge-timeout" default:"2m" help:"longest wait for one answer of the judge" sections:"reward"`
+	Scorer           string            `toml:"scorer" flag:"scorer" default:"strict" help:"rule: strict, or qwenlong-l1 as its released code scores" sections:"reward"`
+	Types            map[string]string `toml:"types,omitempty"` // answer type of a data_source, over the built-in ones
+	Tolerance        Share             `toml:"tolerance" flag:"tolerance" default:"0.1%" help:"strict: largest relative difference of equal numbers, where the reference is not a whole one" sections:"reward"`
+	ExtraWords       int               `toml:"extra_words" flag:"extra-words" default:"3" help:"strict: words that an answer may have beyond the reference" sections:"reward"`
+	RequireThink     bool              `toml:"require_think" flag:"require-think" default:"false" help:"strict: without </think> a response has no answer" sections:"reward"`
+	Judge            string            `toml:"judge,omitempty" flag:"judge" default:"" help:"OpenAI-compatible endpoint of a judge, asked where the rule says 0, such as http://127.0.0.1:8080/v1" sections:"reward"`
+	JudgeModel       string            `toml:"judge_model,omitempty" flag:"judge-model" default:"" help:"model of the judge" sections:"reward"`
+	JudgeTimeout     Duration          `toml:"judge_timeout" flag:"judge-timeout" default:"2m" help:"longest wait for one answer of the judge" sections:"reward"`
+	JudgeRetries     int               `toml:"judge_retries" flag:"judge-retries" default:"5" help:"attempts after the first, with growing waits" sections:"reward"`
+	JudgeConcurrency int               `toml:"judge_concurrency" flag:"judge-concurrency" default:"16" help:"questions to the judge at the same time" sections:"reward"`
 }
 
 // EvalConfig is [eval]: what a policy is asked, and how.
