@@ -9,6 +9,9 @@ import (
 // compareMath compares expressions: by value where there are no letters, by their values at some
 // points where there are, as text otherwise. Tuples and lists are compared by their elements.
 func compareMath(answer, reference, question string) Reason {
+	if answer == reference {
+		return Exact
+	}
 	got, want := canonical(plain(answer)), canonical(plain(unwrap(reference)))
 	if want.text == "" {
 		return NoReference
@@ -39,8 +42,10 @@ var dressing = strings.NewReplacer(
 )
 
 func canonical(s string) expression {
-	s = strings.TrimRight(strings.TrimSpace(dressing.Replace(s)), ".")
-	s = withoutText(s)
+	if strings.ContainsAny(s, "\\$~*{`") {
+		s = withoutText(strings.TrimSpace(dressing.Replace(s)))
+	}
+	s = strings.TrimRight(strings.TrimSpace(s), ".")
 	var e expression
 	if i := strings.LastIndexByte(s, '='); i >= 0 && !strings.ContainsAny(s, "<>,") {
 		s = s[i+1:]

@@ -11,6 +11,9 @@ import (
 // that and nothing else: "1" is not in "1984", nor "no" in "no doubt in 1984".
 func compareText(answer, reference string, o *Options) Reason {
 	answer, reference = plain(answer), plain(reference)
+	if strings.IndexByte(answer, '\\') >= 0 {
+		answer = latexText(answer) // \boxed{\text{Paris}}
+	}
 	var a, b [256]byte
 	got, want := appendWords(a[:0], answer), appendWords(b[:0], reference)
 	if len(want) == 0 {
