@@ -107,5 +107,5 @@ func (p *prompter) ids(q *idQuestion) asked {
 			tokens = append(tokens, int64(id))
 		}
 	}
-	return asked{prompt: endpoint.Prompt{}, truncated: over > 0}
+	return asked{prompt: endpoint.Prompt{Tokens: tokens}, truncated: over > 0}
 }

@@ -18,6 +18,9 @@ import (
 func (c *Client) once(ctx context.Context, p Prompt) (reply Reply, wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSlow)
 	defer cancel()
+	if p.Tokens != nil {
+		return c.onceTokens(ctx, p)
+	}
 	var res *http.Response
 	done, err := c.service.New(ctx, params(c.o.Model, p), option.WithResponseInto(&res))
 	if err != nil {

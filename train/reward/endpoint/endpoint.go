@@ -47,6 +47,7 @@ type Message struct {
 // A Prompt is one call.
 type Prompt struct {
 	Messages    []Message
+	Tokens      []int64 // instead of messages: token ids, which the server takes as they are (completions)
 	N           int // responses; 0: 1
 	MaxTokens   int // of each response; 0: the server's own limit
 	Temperature float64
@@ -85,6 +86,7 @@ var (
 type Client struct {
 	o       Options
 	service openai.ChatCompletionService
+	tokens  openai.CompletionService // prompts as token ids
 	breaker *gobreaker.CircuitBreaker[Reply] // nil: none
 	slots   chan struct{}
 }
@@ -106,7 +108,7 @@ func New(o Options) (*Client, error) {
 	if o.APIKey != "" {
 		options = append(options, option.WithAPIKey(o.APIKey))
 	}
-	c.service = openai.NewChatCompletionService(options...)
+	c.service, c.tokens = openai.NewChatCompletionService(options...), openai.NewCompletionService(options...)
 	if o.Breaker > 0 {
 		c.breaker = gobreaker.NewCircuitBreaker[Reply](gobreaker.Settings{
 			Name:         o.Model,

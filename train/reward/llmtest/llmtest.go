@@ -20,6 +20,7 @@ type Request struct {
 	Header      http.Header `json:"-"`
 	Model       string
 	Messages    []Message
+	Prompt      []int64 // of completions: token ids
 	N           *int
 	MaxTokens   *int `json:"max_tokens"`
 	Temperature *float64
@@ -61,7 +62,7 @@ func Text(text string) Reply { return Reply{Texts: []string{text}} }
 // Fail is a reply with an error.
 func Fail(status int) Reply { return Reply{Status: status} }
 
-// A Server answers chat completions.
+// A Server answers chat completions, and completions of token ids.
 type Server struct {
 	handle func(Request) Reply
 
@@ -139,7 +140,7 @@ func (r Reply) body(req Request) []byte {
 				text = r.Texts[min(i, len(r.Texts)-1)]
 			}
 			words += len(bytes.Fields([]byte(text)))
-			choices[i] = map[string]any{"index": i, "finish_reason": finish, "message": map[string]any{"role": "assistant", "content": text}}
+			choices[i] = map[string]any{"index": i, "finish_reason": finish, "text": text, "message": map[string]any{"role": "assistant", "content": text}}
 		}
 		value = map[string]any{
 			"id": "chatcmpl-" + strconv.Itoa(req.Number), "object": "chat.completion", "created": 0, "model": req.Model, "choices": choices,

@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// Paths that a server has.
+const (
+	chatPath        = "/v1/chat/completions"
+	completionsPath = "/v1/completions"
+)
+
 // Start serves on loopback and returns the base URL, with /v1, and what stops it.
 func (s *Server) Start() (baseURL string, stop func()) {
 	h := httptest.NewServer(http.HandlerFunc(s.serve))
@@ -24,7 +30,7 @@ func (s *Server) URL(t testing.TB) string {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/v1/chat/completions" {
+	if r.URL.Path != chatPath && r.URL.Path != completionsPath {
 		http.NotFound(w, r)
 		return
 	}
