@@ -38,7 +38,11 @@ func parseDate(words []byte) (d date, ok bool) {
 		case "on", "in", "of":
 			continue
 		}
-		n, err := strconv.Atoi(string(bytes.TrimRight(w, "sthndr")))
+		w = bytes.TrimRight(w, "sthndr")
+		if len(w) == 0 || !isDigit(w[0]) {
+			return d, false
+		}
+		n, err := strconv.Atoi(string(w))
 		if err != nil || len(numbers) == 3 {
 			return d, false
 		}

@@ -1,10 +1,8 @@
 package reward
 
 import (
-	"math"
 	"strings"
 	"testing"
-	"time"
 )
 
 // hostile are responses that grow: what a policy may find out, and what may cost more than
@@ -48,34 +46,17 @@ func TestHostileResponsesEarnNothing(t *testing.T) {
 	}
 }
 
-// TestTimeIsLinear compares sizes with one another, not with a clock: sixteen times the response
-// may take sixteen times as long, with room for noise, but not 256 times. What seems to is
-// measured again, since other processes may have been in the way.
-func TestTimeIsLinear(t *testing.T) {
-	const small, factor, room, tries = 64 << 10, 16, 4, 5
-	for name, make := range hostile {
-		a, b := make(small), make(small*factor)
-		for _, s := range hostileScorers(t) {
-			for _, source := range sources {
-				least := func(response string) time.Duration {
-					best := time.Duration(math.MaxInt64)
-					for range 2 {
-						start := time.Now()
-						s.Score(Request{DataSource: source, Response: response, References: []string{"42"}})
-						best = min(best, time.Since(start))
-					}
-					return max(best, 20*time.Microsecond)
-				}
-				var x, y time.Duration
-				for range tries {
-					if x, y = least(a), least(b); y <= factor*room*x {
-						break
-					}
-				}
-				if y > factor*room*x {
-					t.Errorf("%s, %s, %s: %v for %d bytes, %v for %d", name, s.Name(), source, x, len(a), y, len(b))
-				}
-			}
+// TestTenMegabytesOfHostileTextAreScored is about time without a clock: what is linear takes some
+// seconds here, and what is quadratic days, so that the test run ends it. The strict rule looks
+// at MaxAnswer bytes once it has the answer: one data source is enough for it.
+func TestTenMegabytesOfHostileTextAreScored(t *testing.T) {
+	const size = 10 << 20
+	strict, released := hostileScorers(t)[0], hostileScorers(t)[1]
+	for _, make := range hostile {
+		response := make(size)
+		strict.Score(Request{DataSource: "musique", Response: response, References: []string{"42"}})
+		for _, source := range []string{"musique", "docmath", "long_toc_choices", "openai/gsm8k"} {
+			released.Score(Request{DataSource: source, Response: response, References: []string{"42"}})
 		}
 	}
 }
