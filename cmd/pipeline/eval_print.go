@@ -77,7 +77,7 @@ func printEval(w io.Writer, rows []report.EvalRun, paper bool) {
 }
 
 func printPart(w io.Writer, rows []report.EvalRun, names []string, average, paper bool) {
-	head := []string{"Pass@1, %, with 95 % interval"}
+	head := []string{"Pass@1, %"}
 	for _, name := range names {
 		head = append(head, audit.PrintableLine(name))
 	}

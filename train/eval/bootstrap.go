@@ -37,17 +37,21 @@ func replicate(r *rand.Rand, values []float64) []float64 {
 	return out
 }
 
-// estimate is the mean of some samples' values with the percentile interval of its replicates.
-// Where all values are alike resampling sees no spread at all, and would call 0 of 5 certain:
-// there the interval is Wilson's.
-func estimate(values, replicates []float64) Estimate {
+// estimate is the mean of some samples' values with its percentile interval. Where all values are
+// alike resampling sees no spread at all, and would call 0 of 5 certain: there the interval is
+// Wilson's.
+func estimate(r *rand.Rand, values []float64) Estimate {
+	if len(values) == 0 {
+		return noEstimate
+	}
+	n := float64(len(values))
 	e := Estimate{Mean: Value(meanOf(values)), Samples: int64(len(values))}
 	if alike(values) {
-		lower, upper := history.Wilson(meanOf(values)*float64(len(values)), float64(len(values)))
+		lower, upper := history.Wilson(values[0]*n, n)
 		e.Lower, e.Upper = Value(lower), Value(upper)
 		return e
 	}
-	e.Lower, e.Upper = percentiles(replicates)
+	e.Lower, e.Upper = percentiles(replicate(r, values))
 	return e
 }
 

@@ -40,7 +40,9 @@ func runOf(t *testing.T, s *llmtest.Server, in dataset.FS, m *dataset.Manifest, 
 		t.Fatal(err)
 	}
 	client, err := endpoint.New(endpoint.Options{
-		BaseURL: "http://test/v1", Model: "m", HTTPClient: s.HTTPClient(), Timeout: time.Minute, Jitter: func() float64 { return 0 },
+		BaseURL: "http://test/v1", Model: "m", HTTPClient: s.HTTPClient(),
+		// Real time, and little of it: the codecs of the dataset share goroutines, which no bubble of synctest can.
+		Timeout: 200 * time.Millisecond, MaxBackoff: time.Millisecond, Retries: 6, Jitter: func() float64 { return 0 },
 	})
 	if err != nil {
 		t.Fatal(err)

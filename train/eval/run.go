@@ -118,6 +118,9 @@ func (r *Run) Score(ctx context.Context, g Grader, workers int, p *Progress) (*G
 		} else if ok {
 			one.Refused = e.Refused
 		}
+		if one.Refused == "" {
+			one.Missing = r.Config.N - one.Responses
+		}
 	}
 	return groups, file, nil
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,83 +111,77 @@ func TestAResumeAsksNothingTwice(t *testing.T) {
 }
 
 func TestFaultsOfTheServerCostNoResponse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		faults := []llmtest.Reply{
-			{Status: 429, Header: map[string][]string{"Retry-After": {"3"}}},
-			llmtest.Fail(500), llmtest.Fail(503),
-			{Reset: true},
-			{Texts: []string{"never whole"}, Cut: true},
-			{Body: "<html>"},
-			{Body: `{"choices":[]}`},
-			{Texts: []string{"late"}, Delay: time.Hour},
+	faults := []llmtest.Reply{
+		{Status: 429, Header: map[string][]string{"Retry-After": {"0"}}},
+		llmtest.Fail(500), llmtest.Fail(503),
+		{Reset: true},
+		{Texts: []string{"never whole"}, Cut: true},
+		{Body: "<html>"},
+		{Body: `{"choices":[]}`},
+		{Texts: []string{"late"}, Delay: time.Hour},
+	}
+	var mu sync.Mutex
+	tries := map[int64]int{}
+	r := newRun(t, llmtest.New(func(q llmtest.Request) llmtest.Reply {
+		mu.Lock()
+		defer mu.Unlock()
+		tries[*q.Seed]++
+		if tries[*q.Seed] <= 2 {
+			return faults[q.Number%len(faults)]
 		}
-		var mu sync.Mutex
-		tries := map[int64]int{}
-		r := newRun(t, llmtest.New(func(q llmtest.Request) llmtest.Reply {
-			mu.Lock()
-			defer mu.Unlock()
-			tries[*q.Seed]++
-			if tries[*q.Seed] <= 2 {
-				return faults[q.Number%len(faults)]
-			}
-			return right(q)
-		}))
-		asked, err := r.Generate(t.Context(), new(Progress))
-		if err != nil || asked.New != 48 || asked.Failed != 0 {
-			t.Errorf("%+v, %v", asked, err)
-		}
-	})
+		return right(q)
+	}))
+	asked, err := r.Generate(t.Context(), new(Progress))
+	if err != nil || asked.New != 48 || asked.Failed != 0 {
+		t.Errorf("%+v, %v", asked, err)
+	}
 }
 
 func TestAServerThatIsDownStopsTheRunAndKeepsWhatCame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := llmtest.New(func(q llmtest.Request) llmtest.Reply {
-			if q.Number < 10 {
-				return right(q)
-			}
-			return llmtest.Fail(500)
-		})
-		r := newRun(t, s)
-		asked, err := r.Generate(t.Context(), new(Progress))
-		if !errors.Is(err, ErrDown) || asked.New != 10 || r.Log.Len() != 10 {
-			t.Errorf("%+v, %v, %d in the log", asked, err, r.Log.Len())
+	s := llmtest.New(func(q llmtest.Request) llmtest.Reply {
+		if q.Number < 10 {
+			return right(q)
 		}
+		return llmtest.Fail(500)
 	})
+	r := newRun(t, s)
+	asked, err := r.Generate(t.Context(), new(Progress))
+	if !errors.Is(err, ErrDown) || asked.New != 10 || r.Log.Len() != 10 {
+		t.Errorf("%+v, %v, %d in the log", asked, err, r.Log.Len())
+	}
 }
 
 func TestOneRequestThatFailsIsMissingAndAskedByTheNextRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		sick, bad := true, int64(0)
-		r := newRun(t, llmtest.New(func(q llmtest.Request) llmtest.Reply {
-			mu.Lock()
-			defer mu.Unlock()
-			if q.Number == 5 {
-				bad = *q.Seed
-			}
-			if sick && *q.Seed == bad {
-				return llmtest.Fail(500)
-			}
-			return right(q)
-		}))
-		asked, err := r.Generate(t.Context(), new(Progress))
-		if err != nil || asked.New != 47 || asked.Failed != 1 {
-			t.Fatalf("%+v, %v", asked, err)
-		}
-		groups, _, err := r.Score(t.Context(), rules{}, 1, new(Progress))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if report := NewReport(groups, 4, Scoring{}, 1); report.Average.Missing != 1 || report.Average.Responses != 47 {
-			t.Errorf("%+v", report.Average)
-		}
+	var mu sync.Mutex
+	sick, bad := true, int64(0)
+	r := newRun(t, llmtest.New(func(q llmtest.Request) llmtest.Reply {
 		mu.Lock()
-		sick = false
-		mu.Unlock()
-		if asked, err := r.again(t).Generate(t.Context(), new(Progress)); err != nil || asked.New != 1 {
-			t.Errorf("%+v, %v", asked, err)
+		defer mu.Unlock()
+		if q.Number == 5 {
+			bad = *q.Seed
 		}
-	})
+		if sick && *q.Seed == bad {
+			return llmtest.Fail(500)
+		}
+		return right(q)
+	}))
+	asked, err := r.Generate(t.Context(), new(Progress))
+	if err != nil || asked.New != 47 || asked.Failed != 1 {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	groups, _, err := r.Score(t.Context(), rules{}, 1, new(Progress))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := NewReport(groups, 4, Scoring{}, 1); report.Average.Missing != 1 || report.Average.Responses != 47 {
+		t.Errorf("%+v", report.Average)
+	}
+	mu.Lock()
+	sick = false
+	mu.Unlock()
+	if asked, err := r.again(t).Generate(t.Context(), new(Progress)); err != nil || asked.New != 1 {
+		t.Errorf("%+v, %v", asked, err)
+	}
 }
 
 func TestAServerThatRefusesEverythingIsNotAskedForEverySample(t *testing.T) {

@@ -46,6 +46,7 @@ type Group struct {
 	Overlong  int     // stopped by the limit
 	JudgeOnly int     // right by the judge, wrong by the rule
 	Truncated int     // asked with a context that was cut
+	Missing   int     // responses that were to be asked and are not there
 	Refused   string  // why the sample could not be asked; empty: it could
 	Lengths   []int32 // of the responses whose length is known
 }

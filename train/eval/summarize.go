@@ -1,11 +1,9 @@
 package eval
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 )
 
 // A Benchmark is the result on the samples of one data_source.
@@ -52,13 +50,13 @@ const Average = "average"
 
 // A Result is what groups of responses say.
 type Result struct {
-	N          int         `json:"n"`          // responses asked for each sample
+	N          int         `json:"n"`          // responses to a sample
 	Benchmarks []Benchmark `json:"benchmarks"` // by name
 	Average    Benchmark   `json:"average"`    // rates: the mean of the benchmarks'; counts: sums
 }
 
 // Summarize estimates every rate with its interval. Samples of a group are drawn again as a
-// whole: their responses are not independent. n is the number of responses asked for each sample.
+// whole: their responses are not independent. n is the largest k of pass@k.
 func Summarize(groups []*Group, n int, seed uint64) Result {
 	byName := map[string][]*Group{}
 	for _, g := range groups {
@@ -66,91 +64,73 @@ func Summarize(groups []*Group, n int, seed uint64) Result {
 	}
 	res := Result{N: n, Benchmarks: []Benchmark{}}
 	ks := Ks(n)
-	var parts []replicated
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		of := byName[name]
-		slices.SortFunc(of, func(a, b *Group) int { return cmp.Compare(a.SampleID, b.SampleID) })
-		b, part := summarize(name, of, ks, seed)
-		b.count(of, n)
+		b := summarize(name, sorted(byName[name]), ks, seed)
+		b.count(byName[name])
 		res.Benchmarks = append(res.Benchmarks, b)
-		parts = append(parts, part)
 	}
-	res.Average = macro(res.Benchmarks, parts, ks)
-	res.Average.count(groups, n)
+	res.Average = macro(res.Benchmarks, ks)
+	res.Average.count(groups)
 	return res
 }
 
-// A replicated holds the replicates of a benchmark's rates: [0] avg@n, then each k; nil where
-// no sample has the rate.
-type replicated [][]float64
-
-// summarize estimates the rates of one benchmark.
-func summarize(name string, groups []*Group, ks []int, seed uint64) (Benchmark, replicated) {
-	b := Benchmark{Name: name, Avg: noEstimate}
-	part := make(replicated, 1+len(ks))
-	fill := func(column int, label string, rate func(*Group) float64) Estimate {
+// summarize estimates the rates of one benchmark. All its rates see the same draws.
+func summarize(name string, groups []*Group, ks []int, seed uint64) Benchmark {
+	of := func(rate func(*Group) float64) Estimate {
 		var values []float64
 		for _, g := range groups {
 			if v := rate(g); !math.IsNaN(v) {
 				values = append(values, v)
 			}
 		}
-		if len(values) == 0 {
-			return noEstimate
-		}
-		part[column] = replicate(newRandom(seed, name+"/"+label), values)
-		return estimate(values, part[column])
+		return estimate(newRandom(seed, name), values)
 	}
-	b.Avg = fill(0, "avg", (*Group).Mean)
-	for i, k := range ks {
-		rate := func(g *Group) float64 { return PassAtK(g.Known, g.Right, k) }
-		b.Pass = append(b.Pass, PassRate{k, fill(1+i, "pass@"+strconv.Itoa(k), rate)})
+	b := Benchmark{Name: name, Avg: of((*Group).Mean)}
+	for _, k := range ks {
+		b.Pass = append(b.Pass, PassRate{k, of(func(g *Group) float64 { return PassAtK(g.Known, g.Right, k) })})
 	}
-	return b, part
+	return b
 }
 
-// macro averages the benchmarks; its interval is that of the average of their replicates. It is
-// unknown where one of them is: an average over fewer benchmarks is another number.
-func macro(benchmarks []Benchmark, parts []replicated, ks []int) Benchmark {
-	avg := Benchmark{Name: Average, Avg: noEstimate}
-	of := func(column int, get func(*Benchmark) Estimate) Estimate {
+// macro averages the benchmarks. The distances to the ends of their intervals add up in squares,
+// as those of independent estimates do (MOVER: Zou and Donner, Statistics in Medicine 27, 2008).
+// The average is unknown where one of them is: over fewer benchmarks it is another number.
+func macro(benchmarks []Benchmark, ks []int) Benchmark {
+	of := func(get func(*Benchmark) Estimate) Estimate {
 		if len(benchmarks) == 0 {
 			return noEstimate
 		}
 		var e Estimate
-		sum := make([]float64, Replicates)
+		var below, above float64
 		for i := range benchmarks {
 			one := get(&benchmarks[i])
 			if !one.Mean.Known() {
 				return noEstimate
 			}
-			m := Value(len(benchmarks))
-			e.Mean, e.Lower, e.Upper, e.Samples = e.Mean+one.Mean/m, e.Lower+one.Lower/m, e.Upper+one.Upper/m, e.Samples+one.Samples
-			for r, v := range parts[i][column] {
-				sum[r] += v / float64(m)
-			}
+			e.Mean, e.Samples = e.Mean+one.Mean, e.Samples+one.Samples
+			below = math.Hypot(below, float64(one.Mean-one.Lower))
+			above = math.Hypot(above, float64(one.Upper-one.Mean))
 		}
-		if len(benchmarks) > 1 && !alike(sum) {
-			e.Lower, e.Upper = percentiles(sum)
-		}
+		m := Value(len(benchmarks))
+		e.Mean /= m
+		e.Lower, e.Upper = e.Mean-Value(below)/m, e.Mean+Value(above)/m
 		return e
 	}
-	avg.Avg = of(0, func(b *Benchmark) Estimate { return b.Avg })
+	avg := Benchmark{Name: Average, Avg: of(func(b *Benchmark) Estimate { return b.Avg })}
 	for i, k := range ks {
-		avg.Pass = append(avg.Pass, PassRate{k, of(1+i, func(b *Benchmark) Estimate { return b.Pass[i].Estimate })})
+		avg.Pass = append(avg.Pass, PassRate{k, of(func(b *Benchmark) Estimate { return b.Pass[i].Estimate })})
 	}
 	return avg
 }
 
 // count fills in what is counted.
-func (b *Benchmark) count(groups []*Group, n int) {
+func (b *Benchmark) count(groups []*Group) {
 	for _, g := range groups {
 		b.Samples++
 		if g.Refused != "" {
 			b.Refused++
-		} else {
-			b.Missing += int64(max(n-g.Responses, 0))
 		}
+		b.Missing += int64(g.Missing)
 		if g.Known > 0 {
 			b.Scored++
 		}

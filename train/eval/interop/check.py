@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[2] / "dataset" / "interop"))
+sys.path.append(str(HERE.parents[2] / "dataset" / "interop"))  # behind this folder, which has a suite.py too
 import environment  # noqa: E402
 
 
