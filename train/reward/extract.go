@@ -121,7 +121,7 @@ func firstLine(tail string) string {
 	tail = strings.TrimLeft(tail, " \t\r\n*_:=\"`")
 	tail = strings.TrimPrefix(tail, "：")
 	line, _, _ := strings.Cut(tail, "\n")
-	return line
+	return strings.TrimRight(line, " \t\r*_`.")
 }
 
 // lastBox returns the content of the last \boxed{} of which the braces balance.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A numberReader reads a text from left to right for its one number.
@@ -75,19 +76,17 @@ func (p *numberReader) done() (quantity, Reason) {
 
 // sign reads a character that is not ASCII: a currency, or a Chinese scale or word.
 func (p *numberReader) sign() {
-	for _, r := range p.s[p.i:] {
-		switch {
-		case currencies[r] != "":
-			p.q.currency = currencies[r]
-		case p.found && r == '万':
-			p.q.scale *= 1e4
-		case p.found && r == '亿':
-			p.q.scale *= 1e8
-		case !p.found && r == '负':
-			p.minus = true
-		}
-		p.i += max(1, len(string(r)))
-		return
+	r, size := utf8.DecodeRuneInString(p.s[p.i:])
+	p.i += size
+	switch {
+	case currencies[r] != "":
+		p.q.currency = currencies[r]
+	case p.found && r == '万':
+		p.q.scale *= 1e4
+	case p.found && r == '亿':
+		p.q.scale *= 1e8
+	case !p.found && r == '负':
+		p.minus = true
 	}
 }
 
