@@ -45,8 +45,8 @@ average, with 95% intervals (bootstrap over samples).
 
 Responses are on disk before they count: after a kill, the same command goes on and asks
 nothing twice. Where requests failed in spite of all retries it ends with status 3, and the
-same command asks again. $PIPELINE_API_KEY is sent to the endpoint, $PIPELINE_JUDGE_API_KEY
-to the judge.
+same command asks again. The keys of policy and judge, where they need any, come from
+PIPELINE_API_KEY and ` + judgeKey + `.
 
 With --record the rewards go into the dataset's history as a measurement before training:
 difficulty for the start policy (` + "`pipeline sample --source start`" + `). With --rollouts it scores
@@ -112,7 +112,7 @@ func (e *evaluator) start(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer scoring.Close()
+	defer scoring.close()
 	if len(e.rollouts) > 0 {
 		return e.given(cmd, dir, scoring)
 	}
@@ -138,7 +138,7 @@ func (e *evaluator) dataset(cmd *cobra.Command, dir string, s *scoring) error {
 	}
 	var p eval.Progress
 	stop := e.watch(cmd, &p, "responses scored")
-	groups, file, err := r.Score(ctx, s.grader, max(e.config.Eval.Concurrency, 1), &p)
+	groups, file, err := r.Score(ctx, s.grader, s.workers, &p)
 	stop()
 	if err != nil {
 		return fmt.Errorf("eval %s: score: %w", dir, err)
@@ -221,7 +221,7 @@ func (e *evaluator) configure(r *eval.Run) error {
 		return cli.Usage(fmt.Errorf("eval: %w", err))
 	}
 	client, err := endpoint.New(endpoint.Options{
-		BaseURL: c.Endpoint, Model: c.Model, APIKey: os.Getenv("PIPELINE_API_KEY"),
+		BaseURL: c.Endpoint, Model: c.Model, APIKey: os.Getenv(policyKey),
 		Timeout: time.Duration(c.Timeout), Retries: orNone(c.Retries), Concurrency: max(c.Concurrency, 1),
 	})
 	if err != nil {
@@ -229,14 +229,6 @@ func (e *evaluator) configure(r *eval.Run) error {
 	}
 	r.Policy = client
 	return nil
-}
-
-// orNone makes 0 retries what it says.
-func orNone(retries int) int {
-	if retries == 0 {
-		return -1
-	}
-	return retries
 }
 
 // generate asks the policy, and tells what became of it.
@@ -309,11 +301,14 @@ func explainEval(err error) error {
 	case errors.Is(err, eval.ErrNoEval):
 		return cli.WithHint(cli.Usage(err), "`pipeline eval DATASET --endpoint URL --model NAME --output FOLDER` makes one")
 	case errors.Is(err, eval.ErrRefusedAll):
-		return cli.WithHint(err, "look at --model, --api and $PIPELINE_API_KEY; is the prompt longer than the server allows?")
+		return cli.WithHint(err, "look at --model, --api and "+policyKey+"; is the prompt longer than the server allows?")
 	case errors.Is(err, eval.ErrDown):
 		return cli.WithHint(err, "is the server there? The same command goes on when it is")
 	}
 	return err
 }
+
+// policyKey is the environment variable with the key of the policy's endpoint.
+const policyKey = "PIPELINE_API_KEY"
 
 func baseName(folder string) string { return filepath.Base(filepath.Clean(folder)) }

@@ -232,20 +232,24 @@ func (e *evaluator) countPatterns(cmd *cobra.Command, s *scoring, seed uint64) (
 	out := dataset.Dir(e.output)
 	p := &eval.Patterns{By: eval.ByPhrases}
 	var counter eval.PatternCounter = eval.Phrases{}
-	if s.client != nil {
+	if s.grader.Judge != nil {
+		client, err := judgeClient(&e.config.Reward)
+		if err != nil {
+			return nil, err
+		}
 		cache, err := eval.OpenLog(out, eval.PatternsFolder)
 		if err != nil {
 			return nil, err
 		}
 		defer cache.Close()
 		p.By, p.Judge = eval.ByJudge, s.Judge
-		counter = &eval.PatternJudge{Policy: s.client, Model: s.Judge, Cache: cache}
+		counter = &eval.PatternJudge{Policy: client, Model: s.Judge, Cache: cache}
 	}
 	var progress eval.Progress
 	stop := e.watch(cmd, &progress, "responses looked at for patterns")
 	defer stop()
 	var err error
-	p.Steps, err = eval.CountPatterns(cmd.Context(), counter, max(e.config.Eval.Concurrency, 1), eval.Rollouts(out), seed, &progress)
+	p.Steps, err = eval.CountPatterns(cmd.Context(), counter, s.workers, eval.Rollouts(out), seed, &progress)
 	return p, err
 }
 

@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -17,25 +17,15 @@ import (
 	"github.com/longctx/pipeline/tokenize/bpe"
 	"github.com/longctx/pipeline/tokenize/template"
 	"github.com/longctx/pipeline/train/eval"
-	"github.com/longctx/pipeline/train/reward"
-	"github.com/longctx/pipeline/train/reward/endpoint"
 	"github.com/longctx/pipeline/train/reward/judge"
 )
 
 // scoring is rule and judge as the options have them.
 type scoring struct {
 	eval.Scoring
-	grader judge.Grader
-	client *endpoint.Client // of the judge; nil: none
-	cache  *judge.Cache
-}
-
-// Close closes the cache of verdicts.
-func (s *scoring) Close() error {
-	if s.cache == nil {
-		return nil
-	}
-	return s.cache.Close()
+	grader  judge.Grader
+	close   func() error // of the cache of verdicts
+	workers int          // responses scored at the same time
 }
 
 // judgeCache is the file of the judge's verdicts in the folder of an evaluation.
@@ -43,36 +33,14 @@ const judgeCache = "judge.cache"
 
 func (e *evaluator) scoring() (*scoring, error) {
 	c := &e.config.Reward
-	s := &scoring{Scoring: eval.Scoring{Scorer: c.Scorer, Judge: c.JudgeModel}}
-	types := map[string]reward.Type{}
-	for source, name := range c.Types {
-		t, err := reward.ParseType(name)
-		if err != nil {
-			return nil, cli.Usage(fmt.Errorf("eval: reward.types.%s: %w", source, err))
-		}
-		types[source] = t
-	}
+	s := &scoring{Scoring: eval.Scoring{Scorer: c.Scorer, Judge: c.JudgeModel}, workers: runtime.GOMAXPROCS(0)}
 	var err error
-	if s.grader.Rules, err = reward.New(reward.Options{Scorer: c.Scorer, Types: types}); err != nil {
-		return nil, cli.Usage(fmt.Errorf("eval: %w", err))
-	}
-	if (c.Judge == "") != (c.JudgeModel == "") {
-		return nil, cli.Usage(errors.New("eval: --judge and --judge-model: one needs the other"))
-	}
-	if c.Judge == "" {
-		return s, nil
-	}
-	s.client, err = endpoint.New(endpoint.Options{
-		BaseURL: c.Judge, Model: c.JudgeModel, APIKey: os.Getenv("PIPELINE_JUDGE_API_KEY"),
-		Timeout: time.Duration(c.JudgeTimeout), Concurrency: max(e.config.Eval.Concurrency, 1),
-	})
-	if err != nil {
-		return nil, cli.Usage(fmt.Errorf("eval: judge: %w", err))
-	}
-	if s.cache, err = judge.OpenCache(filepath.Join(e.output, judgeCache)); err != nil {
+	if s.grader, s.close, err = newGrader(c, filepath.Join(e.output, judgeCache)); err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	s.grader.Judge = judge.New(s.client, s.cache)
+	if s.grader.Judge != nil {
+		s.workers = max(s.workers, 2*c.JudgeConcurrency)
+	}
 	return s, nil
 }
 
@@ -149,7 +117,7 @@ func (e *evaluator) given(cmd *cobra.Command, dir string, s *scoring) error {
 	}
 	var p eval.Progress
 	stop := e.watch(cmd, &p, "responses scored")
-	groups, file, err := eval.ScoreGiven(ctx, out, s.grader, max(e.config.Eval.Concurrency, 1), rollouts, &p)
+	groups, file, err := eval.ScoreGiven(ctx, out, s.grader, s.workers, rollouts, &p)
 	stop()
 	if err != nil {
 		return fmt.Errorf("eval: score: %w", err)

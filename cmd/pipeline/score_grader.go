@@ -52,16 +52,9 @@ func newGrader(c *cli.RewardConfig, cache string) (g judge.Grader, closeCache fu
 	case c.Judge == "":
 		return g, none, nil
 	}
-	retries := c.JudgeRetries
-	if retries == 0 {
-		retries = -1
-	}
-	client, err := endpoint.New(endpoint.Options{
-		BaseURL: c.Judge, Model: c.JudgeModel, APIKey: os.Getenv(judgeKey),
-		Timeout: time.Duration(c.JudgeTimeout), Retries: retries, Concurrency: max(c.JudgeConcurrency, 1),
-	})
+	client, err := judgeClient(c)
 	if err != nil {
-		return g, none, cli.Usage(fmt.Errorf("--judge: %w", err))
+		return g, none, err
 	}
 	var verdicts *judge.Cache
 	if cache != "" {
@@ -71,4 +64,24 @@ func newGrader(c *cli.RewardConfig, cache string) (g judge.Grader, closeCache fu
 	}
 	g.Judge = judge.New(client, verdicts)
 	return g, verdicts.Close, nil
+}
+
+// judgeClient makes the client of the judge's endpoint.
+func judgeClient(c *cli.RewardConfig) (*endpoint.Client, error) {
+	client, err := endpoint.New(endpoint.Options{
+		BaseURL: c.Judge, Model: c.JudgeModel, APIKey: os.Getenv(judgeKey),
+		Timeout: time.Duration(c.JudgeTimeout), Retries: orNone(c.JudgeRetries), Concurrency: max(c.JudgeConcurrency, 1),
+	})
+	if err != nil {
+		return nil, cli.Usage(fmt.Errorf("--judge: %w", err))
+	}
+	return client, nil
+}
+
+// orNone makes 0 retries what it says; to an endpoint it is the default.
+func orNone(retries int) int {
+	if retries == 0 {
+		return -1
+	}
+	return retries
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -11,8 +12,11 @@ import (
 	"github.com/longctx/pipeline/tokenize/template"
 )
 
+// realTokens is a real tokenizer: cutting is hard where tokens cross words.
+var realTokens = sync.OnceValues(func() (*bpe.Tokenizer, error) { return bpe.Named("cl100k_base") })
+
 func newPrompter(t testing.TB, context int, truncate string) *prompter {
-	tok, err := bpe.Named("o200k_base")
+	tok, err := realTokens()
 	if err != nil {
 		t.Fatal(err)
 	}
