@@ -73,6 +73,9 @@ interop-trainers: build ## the Python package under torch, TRL and verl; install
 	@command -v python3 >/dev/null || (echo "make interop-trainers needs python3"; exit 1)
 	python3 python/tests/run.py --pipeline bin/pipeline --cache $(CACHE) --trainers $(ARGS)
 
+interop-llm: build ## eval with a real engine on loopback: llama.cpp serves SmolLM2-135M as policy and judge, and is killed
+	python3 train/eval/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
 demo: build ## synth, build in three phases, inspect
 	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
 	bin/pipeline build --input demo/docs.jsonl --phases 4000,20000,60000 --output demo/data

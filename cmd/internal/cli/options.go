@@ -89,6 +89,10 @@ func (f *flagValue) Type() string {
 		return "share"
 	case *Lengths:
 		return "lengths"
+	case *Duration:
+		return "duration"
+	case *Decimal:
+		return "number"
 	case *bool:
 		return "bool"
 	case *int:
@@ -139,9 +143,7 @@ var ErrPrinted = errors.New("printed")
 // Load returns the effective options: defaults, then the file, then flags.
 func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 	c := new(Config)
-	options := map[string]option{}
 	for _, o := range allOptions() {
-		options[o.flag] = o
 		if err := o.set(c, o.def); err != nil && o.def != "" {
 			return nil, err
 		}
@@ -153,8 +155,8 @@ func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 	}
 	var err error
 	f.flags.Visit(func(pf *pflag.Flag) {
-		if o, ok := options[pf.Name]; ok && err == nil {
-			err = o.set(c, pf.Value.String())
+		if v, ok := pf.Value.(*flagValue); ok && err == nil {
+			err = v.o.set(c, v.text)
 		}
 	})
 	if err != nil {
