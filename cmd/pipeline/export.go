@@ -28,6 +28,7 @@ type exporter struct {
 	force    bool
 	memory   cli.Size
 	command  commandFlags
+	distill  distillFlags
 }
 
 func newExport(g *globals) *cobra.Command {
@@ -53,6 +54,7 @@ the rewards into the history and the next plan out of it in between.`,
 		Example: `  pipeline export data --plan plan.parquet --format verl --output train.parquet
   pipeline export data --plan phase-1.parquet --plan phase-2.parquet --format trl --output export/
   pipeline export data --phase 1 --format jsonl --output phase-1.jsonl
+  pipeline export data --phase 1 --format sft --from runs/eval --min-reward 1 --output sft.jsonl
   pipeline export data --plan plan.parquet --format verl --output train.parquet --print-command --algorithm dapo > train.sh`,
 		Args: oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, g, args[0]) },
@@ -66,6 +68,7 @@ the rewards into the history and the next plan out of it in between.`,
 	f.BoolVar(&e.force, "force", false, "replace files with other content")
 	f.Var(sizeFlag{&e.memory}, "max-memory", "text held in memory, about")
 	e.command.add(f)
+	e.distill.add(f)
 	return cmd
 }
 
@@ -79,7 +82,7 @@ func formatHelp() string {
 }
 
 func (e *exporter) run(cmd *cobra.Command, g *globals, dir string) error {
-	format, err := e.check()
+	format, err := e.check(cmd)
 	if err != nil {
 		return err
 	}
@@ -95,7 +98,12 @@ func (e *exporter) run(cmd *cobra.Command, g *globals, dir string) error {
 	if err != nil && !format.Lean {
 		return explainTemplate(fmt.Errorf("export: %w", err))
 	}
+	responses, err := e.distill.read(cmd, g)
+	if err != nil {
+		return explainEval(err)
+	}
 	for i := range jobs {
+		jobs[i].responses = responses
 		if err := e.one(cmd, g, dir, m, format, prompt, &jobs[i]); err != nil {
 			return e.explain(fmt.Errorf("export %s: %w", dir, err), dir)
 		}
@@ -110,7 +118,7 @@ func (e *exporter) run(cmd *cobra.Command, g *globals, dir string) error {
 }
 
 // check refuses what no dataset could make right.
-func (e *exporter) check() (export.Format, error) {
+func (e *exporter) check(cmd *cobra.Command) (export.Format, error) {
 	if e.format == "" {
 		return export.Format{}, cli.Usage(errors.New("export: no format; name one with --format: " + strings.Join(export.Names(), ", ")))
 	}
@@ -129,6 +137,9 @@ func (e *exporter) check() (export.Format, error) {
 	case e.memory < 1:
 		return format, cli.Usage(errors.New("export: --max-memory is at least one byte"))
 	}
+	if err := e.distill.check(cmd, format); err != nil {
+		return format, err
+	}
 	return format, e.command.check(format)
 }
 
@@ -138,7 +149,9 @@ type job struct {
 	planFile string
 	phase    int32
 	file     string
-	report   export.Report
+
+	responses map[string][]export.Response
+	report    export.Report
 }
 
 // jobs says which files come of the flags.
@@ -196,7 +209,7 @@ func (e *exporter) isFolder(files int) bool {
 
 func (e *exporter) one(cmd *cobra.Command, g *globals, dir string, m *dataset.Manifest, format export.Format, prompt *template.PromptTemplate, j *job) (err error) {
 	j.report, err = export.Run(cmd.Context(), export.Options{
-		Dataset: dataset.Dir(dir), Manifest: m, Plan: j.plan, Phase: j.phase, Prompt: prompt,
+		Dataset: dataset.Dir(dir), Manifest: m, Plan: j.plan, Phase: j.phase, Prompt: prompt, Responses: j.responses,
 		Format: format, Output: dataset.Dir(filepath.Dir(j.file)), Name: filepath.Base(j.file), Force: e.force, Memory: int64(e.memory),
 	})
 	if err != nil {

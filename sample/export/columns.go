@@ -1,6 +1,9 @@
 package export
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // verl (checked with 0.7.1 and 0.9.1): RLHFDataset gives prompt to the chat template; reward
 // managers hand data_source, reward_model.ground_truth and extra_info to the reward function.
@@ -133,6 +136,21 @@ type jsonlRow struct {
 
 func jsonlRowOf(r *Row) jsonlRow {
 	return jsonlRow{placeOf(r), r.DataSource, r.Prompt, r.PromptLength, r.Question, list(r.Answers)}
+}
+
+// Supervised fine-tuning, in the layout that TRL's SFTTrainer, OpenRLHF and `pipeline build` read.
+type sftRow struct {
+	placeColumns
+	DataSource string    `json:"data_source"`
+	Messages   []Message `json:"messages"`
+	Answers    []string  `json:"answers"`
+	Rollout    int       `json:"rollout"`
+	Reward     float32   `json:"reward"`
+}
+
+func sftOf(r *Row) sftRow {
+	chat := append(slices.Clip(r.Prompt), Message{"assistant", r.Response.Text})
+	return sftRow{placeOf(r), r.DataSource, chat, list(r.Answers), r.Response.Rollout, r.Response.Reward}
 }
 
 // list is never null: a reader of JSON takes null for another type.

@@ -31,7 +31,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 // counted counts the rows that pass.
 func (o *Options) counted(ctx context.Context, r *Report) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
-		for row, err := range o.rows(ctx) {
+		for row, err := range o.answered(ctx) {
 			if err == nil {
 				r.Rows++
 				r.Tokens += int64(row.PromptLength)
@@ -42,6 +42,26 @@ func (o *Options) counted(ctx context.Context, r *Report) iter.Seq2[*Row, error]
 			}
 			if !yield(row, err) {
 				return
+			}
+		}
+	}
+}
+
+// answered gives each row with each of its responses, where the format learns from them.
+func (o *Options) answered(ctx context.Context) iter.Seq2[*Row, error] {
+	if !o.Format.Learns {
+		return o.rows(ctx)
+	}
+	return func(yield func(*Row, error) bool) {
+		for row, err := range o.rows(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, row.Response = range o.Responses[row.SampleID] {
+				if !yield(row, nil) {
+					return
+				}
 			}
 		}
 	}

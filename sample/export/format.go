@@ -13,6 +13,7 @@ type Format struct {
 	About     string // one line for the help
 	Tokens    bool   // its rows carry prompt_tokens
 	Lean      bool   // it can be made of a dataset without text
+	Learns    bool   // its rows show a response: Options.Responses
 	Mark      string // a text that its trainer does not take as text; empty: none
 
 	open func(io.Writer) encoder
@@ -30,6 +31,7 @@ var Formats = []Format{
 	{Name: "trl", Extension: ".parquet", About: "TRL: chat, and columns that reach the reward function", open: parquetOf(trlOf)},
 	{Name: "openrlhf", Extension: ".jsonl", About: "OpenRLHF: chat, and a label that carries sample_id and answers", Mark: "<image>", open: jsonlOf(openrlhfOf)},
 	{Name: "hf", Extension: ".parquet", About: "Hugging Face datasets, own loops: chat, ids and all columns", Tokens: true, Lean: true, open: parquetOf(hfOf)},
+	{Name: "sft", Extension: ".jsonl", About: "chats that end with a response that earned its reward: --from", Learns: true, open: jsonlOf(sftOf)},
 	{Name: "jsonl", Extension: ".jsonl", About: "one JSON object a line: chat and all columns but the ids", open: jsonlOf(jsonlRowOf)},
 }
 

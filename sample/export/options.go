@@ -23,12 +23,23 @@ type Options struct {
 	// template that the build used: tokenize.PromptOfDataset.
 	Prompt *template.PromptTemplate
 
+	// Responses are what the format sft learns from, by sample. A sample without any has no row, one
+	// with several has one for each.
+	Responses map[string][]Response
+
 	Format Format
 	Output dataset.FS
 	Name   string // of the file in Output
 	Force  bool   // replace a file with other content
 
 	Memory int64 // bytes of text in a window; 0: DefaultMemory
+}
+
+// A Response is one that a policy wrote to a sample.
+type Response struct {
+	Text    string
+	Rollout int // its index among those of the sample
+	Reward  float32
 }
 
 // A Report says what was written.

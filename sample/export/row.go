@@ -24,6 +24,7 @@ type Row struct {
 	Prompt       []Message // before the chat template; nil without text
 	PromptLength int32     // tokens, with the chat template
 	PromptTokens []int32   // only where the format asks for them
+	Response     Response  // only where the format learns from one
 }
 
 // A Message is one turn of a prompt.

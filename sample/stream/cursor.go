@@ -97,6 +97,9 @@ func (c Cursor) find(plans []*curriculum.Plan) (int, error) {
 		if p.ID() != c.PlanID {
 			continue
 		}
+		if have := p.Config(); c.Seed != have.Seed || c.Phase != have.Phase {
+			return 0, c.otherPlan(plans[i : i+1])
+		}
 		if c.Position > p.Len() {
 			return 0, fmt.Errorf("%w: it is at position %d, and the plan has %d so far", ErrCursor, c.Position, p.Len())
 		}
