@@ -41,7 +41,7 @@ def served(program, tmp_path_factory):
     server.kill()
 
 
-def configured(address: str, run: str = "v", n: int = 4):
+def configured(address: str, run: str = "v", n: int = 4, manager: str = "CurriculumRewardManager"):
     return OmegaConf.create(
         {
             "data": {
@@ -56,8 +56,12 @@ def configured(address: str, run: str = "v", n: int = 4):
                 "custom_reward_function": {"path": "pkg://longctx_pipeline.verl.reward", "name": "compute_score"},
                 "reward_manager": {
                     "source": "importlib",
-                    "name": "CurriculumRewardManager",
+                    "name": manager,
                     "module": {"path": "pkg://longctx_pipeline.verl.manager"},
+                },
+                "reward_kwargs": {
+                    "max_resp_len": 4,
+                    "overlong_buffer_cfg": {"enable": True, "len": 2, "penalty_factor": 1.0, "log": False},
                 },
             },
         }
@@ -127,8 +131,9 @@ class Says(Letters):
         return self.next
 
 
-def test_rollouts_scored_in_any_order_become_outcomes(served):
-    config = configured(served.address)
+@pytest.mark.parametrize(("name", "shaping"), [("CurriculumRewardManager", 0), ("CurriculumDAPORewardManager", -0.5)])
+def test_rollouts_scored_in_any_order_become_outcomes(served, name, shaping):
+    config = configured(served.address, run=name, manager=name)
     rows = create_rl_dataset(config.data.train_files, config.data, Letters(), None, max_samples=6)
     validation = create_rl_dataset(config.data.val_files, config.data, Letters(), None, max_samples=2)
     tokenizer = Says()
@@ -141,12 +146,12 @@ def test_rollouts_scored_in_any_order_become_outcomes(served):
         tokenizer.next = f"Therefore, the answer is {answer}." if session % 2 else "I do not know"
         manager = managers[n % 3]
         result = manager.loop.run_until_complete(manager.run_single(trajectory(row, session, step, answer)))
-        assert result["reward_score"] == session % 2
+        assert result["reward_score"] == session % 2 + shaping
         assert result["reward_extra_info"]["sample_id"] == row["extra_info"]["sample_id"]
     for manager in managers:
         manager.client.flush(20)
         manager.client.close()
-    found = sorted(served.data.outcomes("v"), key=lambda o: o["position"])
+    found = sorted(served.data.outcomes(name), key=lambda o: o["position"])
     assert [(o["step"], o["position"], o["sample_id"]) for o in found] == [
         (n // 3, n, rows[n]["extra_info"]["sample_id"]) for n in range(6)
     ]

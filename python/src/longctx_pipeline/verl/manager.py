@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from verl.experimental.reward_loop.reward_manager.dapo import DAPORewardManager
 from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
 
 from ..clients import RolloutClient
@@ -15,18 +16,21 @@ from ..outcomes import Rollout, known
 from .settings import Settings, settings_of
 
 
-class CurriculumRewardManager(NaiveRewardManager):  # type: ignore[misc]
-    """verl's naive manager, and every training rollout to the server of `data.pipeline.source`."""
+class _Posting:
+    """Posts every training rollout that the manager behind it has scored to the server of `data.pipeline.source`."""
+
+    loop: Any
+    tokenizer: Any
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any, *args: Any, **more: Any) -> None:
-        super().__init__(config, tokenizer, compute_score, *args, **more)
+        super().__init__(config, tokenizer, compute_score, *args, **more)  # type: ignore[call-arg]
         self._settings: Settings = settings_of(config.data)
         self._rollout = config.actor_rollout_ref.rollout
         self.client = RolloutClient(self._settings.source) if self._settings.run else None
 
     async def run_single(self, data: Any) -> dict[str, Any]:
         """Scores the last sequence of a trajectory, as its base does, and posts what came of it."""
-        result: dict[str, Any] = await super().run_single(data)
+        result: dict[str, Any] = await super().run_single(data)  # type: ignore[misc]
         rollout = self._posted(data[-1:][0], result)
         if rollout is not None and self.client is not None:
             # Blocks only while the queue is full, and then the loop's other rollouts go on.
@@ -37,7 +41,7 @@ class CurriculumRewardManager(NaiveRewardManager):  # type: ignore[misc]
         """The rollout to post; None for what is not of the curriculum, such as a validation."""
         about = item.non_tensor_batch
         extra = about.get("extra_info") or {}
-        if not extra.get("train"):
+        if not extra.get("train") and extra.get("split") != "train":  # of PlanDataset, and of an exported file
             return None
         responses = item.batch["responses"]
         length = int(item.batch["attention_mask"][-responses.shape[-1] :].sum())
@@ -53,7 +57,7 @@ class CurriculumRewardManager(NaiveRewardManager):  # type: ignore[misc]
             group=str(about["uid"]),
             group_size=int(self._rollout.n),
             rollout=int(about["session_id"]),
-            reward=known(result["reward_extra_info"].get("acc", result["reward_score"])),
+            reward=known(_unshaped(result)),
             response_length=length,
             response=text,
             policy=s.policy,
@@ -62,3 +66,16 @@ class CurriculumRewardManager(NaiveRewardManager):  # type: ignore[misc]
             max_response=int(self._rollout.response_length),
             temperature=float(self._rollout.temperature),
         )
+
+
+def _unshaped(result: dict[str, Any]) -> Any:
+    said = result["reward_extra_info"]
+    return said.get("acc", said.get("score", result["reward_score"]))
+
+
+class CurriculumRewardManager(_Posting, NaiveRewardManager):  # type: ignore[misc]
+    """verl's naive manager, and every training rollout to the server."""
+
+
+class CurriculumDAPORewardManager(_Posting, DAPORewardManager):  # type: ignore[misc]
+    """verl's DAPO manager with its overlong shaping, and every training rollout, unshaped, to the server."""

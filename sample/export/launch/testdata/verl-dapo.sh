@@ -14,7 +14,10 @@ GPUS=${GPUS:-8}
 # of a reward is found by its id. verl 0.9 dumps neither: there the sample is found by the prompt, and the reward is the
 # shaped one, which the history must not have: a reward manager of yours appends {"sample_id", "rewards", "step", "position"}
 # of each group, unshaped, to the file $OUTCOMES.
+# With verl 0.9 there is a better way: SERVER=grpc://HOST:PORT of `pipeline serve`, and the Python package longctx_pipeline. Its reward
+# manager sends every rollout as it is scored, of groups that are thrown away too, and nothing has to be imported.
 REWARD=${REWARD:?a Python file with compute_score}
+SERVER=${SERVER:-}
 VERL=${VERL:-$(python3 -c 'import importlib.metadata as m; print(m.version("verl"))')}
 
 # hydra quotes a value for verl's configuration.
@@ -94,6 +97,16 @@ train() {
     )
     ;;
   esac
+  if [[ -n $SERVER ]]; then
+    options+=(
+      reward.reward_manager.source=importlib
+      reward.reward_manager.name=CurriculumDAPORewardManager
+      reward.reward_manager.module.path=pkg://longctx_pipeline.verl.manager
+      +data.pipeline.source="$(hydra "$SERVER")"
+      +data.pipeline.run="$(hydra "$RUN")"
+      +data.pipeline.train_stage="phase-$1"
+    )
+  fi
   python3 -m verl.trainer.main_ppo "${options[@]}"
 
   local step
@@ -106,6 +119,7 @@ train() {
 # record PHASE LONGEST_PROMPT records the rewards of a phase: $OUTCOMES where it was written, else verl's dumps.
 # Groups that dynamic sampling dropped are not in the dumps: difficulty is estimated from the others alone.
 record() {
+  [[ -z $SERVER ]] || return 0 # it has them
   local from=(--from "$OUTCOMES" --format jsonl)
   if [[ ! -s $OUTCOMES ]]; then
     from=(--from "$RUNS/phase-$1/rollouts" --format verl --reward-field acc)

@@ -12,7 +12,10 @@ GPUS=${GPUS:-8}
 # REWARD: a Python file with compute_score(data_source, solution_str, ground_truth, extra_info). It returns
 # {"score": r, "acc": r, "sample_id": extra_info["sample_id"]}. verl 0.7 and 0.8 dump that with each rollout, and the sample
 # of a reward is found by its id. verl 0.9 dumps neither: there the sample is found by the prompt.
+# With verl 0.9 there is a better way: SERVER=grpc://HOST:PORT of `pipeline serve`, and the Python package longctx_pipeline. Its reward
+# manager sends every rollout as it is scored, of groups that are thrown away too, and nothing has to be imported.
 REWARD=${REWARD:?a Python file with compute_score}
+SERVER=${SERVER:-}
 VERL=${VERL:-$(python3 -c 'import importlib.metadata as m; print(m.version("verl"))')}
 
 # hydra quotes a value for verl's configuration.
@@ -76,6 +79,16 @@ train() {
     trainer.val_before_train=False
     trainer.test_freq=-1
   )
+  if [[ -n $SERVER ]]; then
+    options+=(
+      reward.reward_manager.source=importlib
+      reward.reward_manager.name=CurriculumRewardManager
+      reward.reward_manager.module.path=pkg://longctx_pipeline.verl.manager
+      +data.pipeline.source="$(hydra "$SERVER")"
+      +data.pipeline.run="$(hydra "$RUN")"
+      +data.pipeline.train_stage="phase-$1"
+    )
+  fi
   python3 -m verl.trainer.main_ppo "${options[@]}"
 
   local step
@@ -87,6 +100,7 @@ train() {
 
 # record PHASE LONGEST_PROMPT records the rewards of a phase: $OUTCOMES where it was written, else verl's dumps.
 record() {
+  [[ -z $SERVER ]] || return 0 # it has them
   local from=(--from "$OUTCOMES" --format jsonl)
   if [[ ! -s $OUTCOMES ]]; then
     from=(--from "$RUNS/phase-$1/rollouts" --format verl --reward-field score)
