@@ -63,6 +63,7 @@ func newGrader(c *cli.RewardConfig, cache string) (g judge.Grader, closeCache fu
 		}
 	}
 	g.Judge = judge.New(client, verdicts)
+	g.Judge.MaxTokens = c.JudgeMaxTokens
 	return g, verdicts.Close, nil
 }
 

@@ -92,6 +92,7 @@ type RewardConfig struct {
 	JudgeTimeout     Duration          `toml:"judge_timeout" flag:"judge-timeout" default:"2m" help:"longest wait for one answer of the judge" sections:"reward"`
 	JudgeRetries     int               `toml:"judge_retries" flag:"judge-retries" default:"5" help:"attempts after the first, with growing waits" sections:"reward"`
 	JudgeConcurrency int               `toml:"judge_concurrency" flag:"judge-concurrency" default:"16" help:"questions to the judge at the same time" sections:"reward"`
+	JudgeMaxTokens   int               `toml:"judge_max_tokens" flag:"judge-max-tokens" default:"512" help:"longest answer of the judge, in tokens; one that reasons first needs more" sections:"reward"`
 }
 
 // EvalConfig is [eval]: what a policy is asked, and how.

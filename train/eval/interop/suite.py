@@ -187,7 +187,7 @@ def slow(s: Session) -> None:
 def refused(s: Session) -> None:
     # Prompts longer than a slot's context: the server says so, and the samples are refused for that reason.
     (s.folder / "long.jsonl").write_text("".join(
-        json.dumps({"id": str(i), "context": "lorem ipsum " * (6000 if i else 20), "question": "Which?", "answer": "ipsum", "data_source": "hotpotqa"}) + "\n" for i in range(3)))
+        json.dumps({"id": str(i), "context": f"{i}. " + "lorem ipsum " * (2000 if i else 20), "question": "Which?", "answer": "ipsum", "data_source": "hotpotqa"}) + "\n" for i in range(3)))
     s.run("build", "--input", "long.jsonl", "--phases", 40000, "--output", "long")
     s.run("eval", "long", "--endpoint", s.url, "--model", "smollm2", "--n", 1, "--max-tokens", 8, "--output", "refused")
     report = s.report("refused")

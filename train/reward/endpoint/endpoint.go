@@ -48,8 +48,8 @@ type Message struct {
 type Prompt struct {
 	Messages    []Message
 	Tokens      []int64 // instead of messages: token ids, which the server takes as they are (completions)
-	N           int // responses; 0: 1
-	MaxTokens   int // of each response; 0: the server's own limit
+	N           int     // responses; 0: 1
+	MaxTokens   int     // of each response; 0: the server's own limit
 	Temperature float64
 	TopP        float64 // 0: not sent
 	Seed        *int64
@@ -86,7 +86,7 @@ var (
 type Client struct {
 	o       Options
 	service openai.ChatCompletionService
-	tokens  openai.CompletionService // prompts as token ids
+	tokens  openai.CompletionService         // prompts as token ids
 	breaker *gobreaker.CircuitBreaker[Reply] // nil: none
 	slots   chan struct{}
 }

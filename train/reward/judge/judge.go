@@ -17,11 +17,13 @@ import (
 	"github.com/longctx/pipeline/train/reward/endpoint"
 )
 
-// maxTokens leaves room for a judge that reasons before it decides.
-const maxTokens = 2048
+// DefaultMaxTokens is room for a few sentences. A judge that reasons first needs more.
+const DefaultMaxTokens = 512
 
 // A Judge is a model that compares answers. It may be used by many goroutines.
 type Judge struct {
+	MaxTokens int // of the judge's text, to be set before use; 0: DefaultMaxTokens
+
 	client *endpoint.Client
 	cache  *Cache
 	flight singleflight.Group
@@ -79,7 +81,11 @@ func (j *Judge) askOnce(ctx context.Context, k key, messages []endpoint.Message)
 }
 
 func (j *Judge) ask(ctx context.Context, messages []endpoint.Message) (bool, error) {
-	reply, err := j.client.Complete(ctx, endpoint.Prompt{Messages: messages, MaxTokens: maxTokens})
+	limit := j.MaxTokens
+	if limit <= 0 {
+		limit = DefaultMaxTokens
+	}
+	reply, err := j.client.Complete(ctx, endpoint.Prompt{Messages: messages, MaxTokens: limit})
 	if err != nil {
 		return false, fmt.Errorf("judge %s: %w", j.Model(), err)
 	}
