@@ -7,9 +7,9 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(MAKEFILE_LIST))
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' $(MAKEFILE_LIST))
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 build: ## bin/pipeline
 	$(GO) build -o bin/pipeline ./cmd/pipeline
@@ -61,6 +61,10 @@ hf: ## the optional engine on daulet/tokenizers: builds its static library and t
 
 interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the shards
 	python3 dataset/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+interop-s3: ## s3:// inputs from a real S3 server, versitygw, on loopback
+	GOBIN=$(CACHE)/bin $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	PIPELINE_VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -run S3 -v ./ingest/remote
 
 interop-export: build ## the code of verl, TRL, OpenRLHF and Hugging Face datasets reads what export writes
 	python3 sample/export/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
