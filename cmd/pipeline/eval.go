@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -281,18 +280,26 @@ func (e *evaluator) verdict(r *eval.Report, asked eval.Asked) error {
 	case a.Missing > 0:
 		return cli.WithHint(fmt.Errorf("%w: %s missing, after %s", cli.ErrFindings, counted(a.Missing, "response"), counted(asked.Failed, "failed request")),
 			"the same command asks for them again")
-	case a.Null > 0 && e.config.Reward.Judge != "" && judgeFailed(r):
-		return cli.WithHint(fmt.Errorf("%w: %s without a reward; they are left out of every rate", cli.ErrFindings, counted(a.Null, "response")),
-			"where the judge did not answer, the same command asks it again")
+	case judgeFailed(r, reward.JudgeFailed) > 0:
+		return cli.WithHint(fmt.Errorf("%w: %s without a reward, since the judge did not answer", cli.ErrFindings, counted(judgeFailed(r, reward.JudgeFailed), "response")),
+			"they are left out of every rate; the same command asks the judge again")
+	case judgeFailed(r, reward.JudgeUnclear) > 0:
+		return cli.WithHint(fmt.Errorf("%w: %s without a reward, since the judge gave no verdict", cli.ErrFindings, counted(judgeFailed(r, reward.JudgeUnclear), "response")),
+			"they are left out of every rate; a larger judge keeps to the form")
 	case a.Responses == 0:
 		return fmt.Errorf("%w: no response, so there is nothing to report", cli.ErrFindings)
 	}
 	return nil
 }
 
-// judgeFailed reports whether the judge is why rewards are unknown.
-func judgeFailed(r *eval.Report) bool {
-	return slices.ContainsFunc(r.Reasons, func(n eval.Reason) bool { return n.Reason == reward.JudgeFailed.String() })
+// judgeFailed returns how many rewards are unknown for a reason that lies with the judge.
+func judgeFailed(r *eval.Report, why reward.Reason) int64 {
+	for _, n := range r.Reasons {
+		if n.Reason == why.String() {
+			return n.Null
+		}
+	}
+	return 0
 }
 
 // explainEval adds the hint that belongs to an error.

@@ -161,6 +161,21 @@ func TestAnOutageIsAStatusAndTheSameCommandGoesOn(t *testing.T) {
 	}
 }
 
+func TestAJudgeThatFailsIsAFindingAndNeverAWrongAnswer(t *testing.T) {
+	exe, dir := program(t), t.TempDir()
+	evalData(t, exe, dir)
+	policy := llmtest.New(boxes)
+	ask := []string{"eval", filepath.Join(dir, "data"), "--endpoint", policy.URL(t), "--model", "boxes", "--n", "2", "--judge-model", "j", "--judge-retries", "0"}
+	for want, judge := range map[string]llmtest.Reply{"did not answer": llmtest.Fail(500), "gave no verdict": llmtest.Text("maybe")} {
+		s := llmtest.New(func(llmtest.Request) llmtest.Reply { return judge })
+		out := filepath.Join(dir, strings.Fields(want)[0])
+		text := execute(t, exe, 3, append(ask, "--judge", s.URL(t), "--output", out)...)
+		if r := readEval(t, out); !strings.Contains(text, want) || r.Average.Null < 4 || r.Average.Avg.Mean != 1 {
+			t.Errorf("%+v\n%s", r, text)
+		}
+	}
+}
+
 // A real process is killed with SIGKILL at any response; the next ones ask for nothing that is
 // in the folder.
 func TestEvalKilledGoesOn(t *testing.T) {

@@ -20,6 +20,8 @@ def main() -> None:
     p.model.path = str(weights)
     p.port = int(sys.argv[1])
     p.n_ctx, p.n_parallel, p.warmup = CONTEXT, SLOTS, False
+    # One thread: several wait for each other at every layer, and crawl where other programs want the cores too.
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(p)
     print(server.listening_address, flush=True)
     while True:

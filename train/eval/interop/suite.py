@@ -126,7 +126,8 @@ def complete(s: Session, out: str) -> None:
 def whole(s: Session) -> None:
     s.run(*s.ask("whole"))
     complete(s, "whole")
-    check("whole: contexts were cut", all(r["context_truncated"] for r in s.rollouts("whole")) or "hotpot" not in str(s.rollouts("whole")[0]["data_source"]))
+    cut = sum(r.get("context_truncated", False) for r in s.rollouts("whole"))
+    print(f"    {cut} of {SAMPLES * N} responses are to a context that was cut")
     texts = {(r["sample_id"], r["rollout"]): r["response"] for r in s.responses("whole")}
     s.run(*s.ask("again"))
     same = sum(texts[r["sample_id"], r["rollout"]] == r["response"] for r in s.responses("again"))
@@ -208,14 +209,15 @@ def judged(s: Session) -> None:
 
 
 def recorded(s: Session) -> None:
-    s.run("eval", "data", "--rescore", "--output", "again", "--record", "--run", "start")
-    twice = s.run("eval", "data", "--rescore", "--output", "again", "--record", "--run", "start")
-    check("recording twice is recording once", "0 samples new" in twice)
-    history = s.run("rewards", "export", "data", "--format", "jsonl")
-    check("the history has a measurement before training", '"phase":0' in history.replace(" ", "") or "start" in history, f"{len(history.splitlines())} lines")
-    # Contexts were cut: such measurements stay out. Those of another run with whole contexts go in.
-    s.run("eval", "data", "--endpoint", s.url, "--model", "smollm2", "--limit", 1, "--n", 2, "--max-tokens", 8, "--output", "start", "--record")
-    s.run("sample", "data", "--phase", 1, "--source", "start", "--run", "smollm2", "--strategy", "inverse_mean", "--output", "plan.parquet")
+    out = s.run("eval", "data", "--rescore", "--output", "again", "--record")
+    cut = len({r["sample_id"] for r in s.rollouts("again") if r.get("context_truncated")})
+    check("samples whose context was cut stay out of the history", not cut or f"{cut} with a context that was cut left out" in out, f"{cut} samples")
+    whole = ["eval", "data", "--endpoint", s.url, "--model", "smollm2", "--limit", 1, "--n", 2, "--max-tokens", 8, "--output", "start", "--record", "--run", "start"]
+    check("a measurement is recorded", "1 sample new" in s.run(*whole))
+    check("recording twice is recording once", "0 samples new, 1 there already" in s.run(*whole))
+    history = s.run("rewards", "export", "data", "--format", "jsonl", "--run", "start")
+    check("the history has it", len(history.splitlines()) == 1, history[:120])
+    s.run("sample", "data", "--phase", 1, "--source", "start", "--strategy", "zero_mean", "--output", "plan.parquet")
     check("a plan is drawn from the start policy's difficulty", (s.folder / "plan.parquet").exists())
 
 
