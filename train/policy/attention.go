@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+)
+
+// attention is what the layers share: the cut into rows, the rope and the mask.
+type attention struct {
+	rows, time int
+	rope       rope
+	mask       *Node // [rows, time, time]
+}
+
+// attend is one layer's attention, x [rows*time, hidden]. It goes head by head: each head's
+// projection already has the layout [rows, time, dim] that its products want, so nothing of
+// the size of an activation is transposed, which the Go backend does one value at a time.
+func (l layer) attend(at attention, x *Node) *Node {
+	group := l.c.Heads / l.c.KVHeads
+	var heads []*Node
+	for kv := range l.c.KVHeads {
+		key := at.rope.turn(l.head("k", kv, x), false)
+		value := l.head("v", kv, x)
+		for h := kv * group; h < (kv+1)*group; h++ {
+			query := at.rope.turn(l.head("q", h, x), true)
+			heads = append(heads, at.mix(query, key, value))
+		}
+	}
+	return l.linear("self_attn.o_proj", Concatenate(heads, -1))
+}
+
+// head is one head's query, key or value: [rows*time, dim].
+func (l layer) head(kind string, index int, x *Node) *Node {
+	from, to := index*l.c.HeadDim, (index+1)*l.c.HeadDim
+	part := "self_attn." + kind
+	weight := Slice(l.tensor(part+"_proj.weight"), AxisRange(from, to), AxisRange())
+	bias := l.tensor(part + "_proj.bias")
+	if bias != nil {
+		bias = Slice(bias, AxisRange(from, to))
+	}
+	y := linear(x, weight, bias)
+	if norm := l.tensor(part + "_norm.weight"); norm != nil {
+		y = rmsNorm(y, norm, l.c.NormEpsilon)
+	}
+	return y
+}
+
+// mix is one head's weighted values; all are [rows*time, dim], and queries already scaled.
+func (at attention) mix(query, key, value *Node) *Node {
+	n, dim := query.Shape().Dim(0), query.Shape().Dim(1)
+	cut := func(x *Node) *Node { return Reshape(x, at.rows, at.time, dim) }
+	scores := DotGeneral(cut(query), []int{2}, []int{0}, cut(key), []int{2}, []int{0})
+	weights := Softmax(Add(scores, at.mask), -1)
+	return Reshape(DotGeneral(weights, []int{2}, []int{0}, cut(value), []int{1}, []int{0}), n, dim)
+}
+
+// hidden is added to the score of a slot that must not be seen. It is finite, so that a row of
+// padding has a softmax too, and large enough that its exponential is 0.
+const hidden = -1e9
+
+// maskBias is 0 where slot i sees slot j and hidden elsewhere, [rows, i, j].
+func maskBias(b Batch) *Node {
+	g := b.Tokens.Graph()
+	rows, time := b.Tokens.Shape().Dim(0), b.Tokens.Shape().Dim(1)
+	seer := func(x *Node) *Node { return BroadcastToDims(InsertAxes(x, 2), rows, time, time) }
+	seen := func(x *Node) *Node { return BroadcastToDims(InsertAxes(x, 1), rows, time, time) }
+	i := Iota(g, shapes.Make(dtypes.Int32, rows, time, time), 1)
+	j := Iota(g, shapes.Make(dtypes.Int32, rows, time, time), 2)
+	branch := seen(b.Branches)
+	visible := And(
+		And(LessOrEqual(j, i), Equal(seer(b.Segments), seen(b.Segments))),
+		Or(Equal(branch, ZerosLike(branch)), Equal(branch, seer(b.Branches))))
+	zero := Zeros(g, shapes.Make(dtypes.Float32, rows, time, time))
+	return StopGradient(Where(visible, zero, AddScalar(zero, hidden)))
+}
+
+// rope holds cosines and sines for every slot, [rows*time, dim]; those for queries carry the
+// scale of the scores too.
+type rope struct {
+	cos, sin, queryCos, querySin *Node
+}
+
+func newRope(c *Config, positions *Node) rope {
+	g := positions.Graph()
+	frequencies := c.frequencies()
+	both := Const(g, append(frequencies[:len(frequencies):len(frequencies)], frequencies...))
+	angles := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), InsertAxes(both, 0))
+	cos, sin := Cos(angles), Sin(angles)
+	scale := 1 / math.Sqrt(float64(c.HeadDim))
+	return rope{cos, sin, MulScalar(cos, scale), MulScalar(sin, scale)}
+}
+
+// turn rotates the pairs (i, i + dim/2) of x [rows*time, dim] by the slots' angles.
+func (r rope) turn(x *Node, query bool) *Node {
+	half := x.Shape().Dim(1) / 2
+	low := Slice(x, AxisRange(), AxisRange(0, half))
+	high := Slice(x, AxisRange(), AxisRange(half))
+	turned := Concatenate([]*Node{Neg(high), low}, -1)
+	if query {
+		return Add(Mul(x, r.queryCos), Mul(turned, r.querySin))
+	}
+	return Add(Mul(x, r.cos), Mul(turned, r.sin))
+}
