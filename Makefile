@@ -7,7 +7,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build test fuzz lint fmt golden bench bench-scale bench-peers bench-tokenizers exactness hf demo interop clean
+.PHONY: help build test fuzz lint fmt golden bench bench-scale bench-peers bench-tokenizers exactness hf parity demo interop clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -58,6 +58,9 @@ hf: ## the optional engine on daulet/tokenizers: builds its static library and t
 
 interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the shards
 	python3 dataset/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+parity: ## train/policy against transformers: logits, gradients, saved folders
+	python3 train/policy/parity/parity.py --cache $(CACHE) --go $(GO)
 
 demo: build ## synth, build in three phases, inspect
 	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl

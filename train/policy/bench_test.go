@@ -8,7 +8,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/longctx/pipeline/train/policy"
-	"github.com/longctx/pipeline/train/policy/backend"
 )
 
 // BenchmarkStep is a forward and a backward pass over every slot, without the optimizer.
@@ -28,15 +27,8 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-func benchmarkStep(b *testing.B, preset string, vocab, rows, time int) {
-	c, err := policy.Preset(preset, vocab)
-	if err != nil {
-		b.Fatal(err)
-	}
-	be, err := backend.Open(*backendName, backend.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+func benchmarkStep(b *testing.B, name string, vocab, rows, time int) {
+	c, be := preset(b, name, vocab), open(b)
 	b.Log(be.Description, c.Parameters())
 	params, err := policy.Init(c, policy.InitOptions{Seed: 1}).Tensors(c)
 	if err != nil {
@@ -53,7 +45,7 @@ func benchmarkStep(b *testing.B, preset string, vocab, rows, time int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	args := []any{ids(rows, time, vocab), steps(rows, time), filled(rows, time, 1), filled(rows, time, 0)}
+	args := []any{tokenIDs(rows, time, vocab), steps(rows, time), filled(rows, time, 1), filled(rows, time, 0)}
 	for _, t := range params {
 		args = append(args, t)
 	}
@@ -66,15 +58,7 @@ func benchmarkStep(b *testing.B, preset string, vocab, rows, time int) {
 	b.ReportMetric(float64(rows*time*b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-func matrix(rows, time int, at func(row, slot int) int32) *tensors.Tensor {
-	flat := make([]int32, rows*time)
-	for i := range flat {
-		flat[i] = at(i/time, i%time)
-	}
-	return tensors.FromFlatDataAndDimensions(flat, rows, time)
-}
-
-func ids(rows, time, vocab int) *tensors.Tensor {
+func tokenIDs(rows, time, vocab int) *tensors.Tensor {
 	return matrix(rows, time, func(row, slot int) int32 { return int32((row*31 + slot*17 + slot*slot) % vocab) })
 }
 

@@ -81,6 +81,10 @@ func (c *Config) Validate() error {
 		}
 	}
 	switch {
+	case c.Layers > maxLayers:
+		return fmt.Errorf("num_hidden_layers is %d, and must be at most %d", c.Layers, maxLayers)
+	case c.Heads > maxDim/c.HeadDim:
+		return fmt.Errorf("%d heads of %d are wider than %d", c.Heads, c.HeadDim, maxDim)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	case c.HeadDim%2 != 0:
@@ -93,8 +97,12 @@ func (c *Config) Validate() error {
 	return c.RopeScaling.validate()
 }
 
-// maxDim bounds every dimension, so that no product of two overflows.
-const maxDim = 1 << 30
+// maxDim and maxLayers bound what a file may claim, so that no size overflows and nothing
+// large is built before the tensors are seen.
+const (
+	maxDim    = 1 << 24
+	maxLayers = 1 << 12
+)
 
 func (r *RopeScaling) validate() error {
 	switch {
