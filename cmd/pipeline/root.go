@@ -48,10 +48,12 @@ learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.1766
 	root.AddGroup(
 		&cobra.Group{ID: "build", Title: "Build a dataset:"},
 		&cobra.Group{ID: "look", Title: "Look at it:"},
+		&cobra.Group{ID: "train", Title: "Train and measure:"},
 	)
 	root.AddCommand(
 		newBuild(&g), newStage(&g, dataset.StageIngest), newStage(&g, dataset.StageTokenize), newStage(&g, dataset.StageBucket), newSynth(),
 		newInspect(&g), newAudit(&g), newVerify(&g), newEncode(), newRewards(&g), newSample(&g), newStream(&g), newServe(&g),
+		newTrain(&g),
 	)
 	return root
 }

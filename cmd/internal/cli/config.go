@@ -20,6 +20,7 @@ type Config struct {
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
 	Audit    AuditConfig    `toml:"audit"`
+	Train    TrainConfig    `toml:"train"`
 }
 
 // InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such

@@ -59,12 +59,26 @@ func (o option) set(c *Config, value string) error {
 			return fmt.Errorf("%q is neither true nor false", value)
 		}
 		v.SetBool(b)
-	case reflect.Int:
-		n, err := strconv.Atoi(value)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 {
 			return fmt.Errorf("%q is not a number", value)
 		}
-		v.SetInt(int64(n))
+		v.SetInt(n)
+	case reflect.Uint64:
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", value)
+		}
+		v.SetUint(n)
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", value)
+		}
+		v.SetFloat(x)
+	default:
+		panic("no flag can be of kind " + v.Kind().String())
 	}
 	return nil
 }
@@ -91,7 +105,7 @@ func (f *flagValue) Type() string {
 		return "lengths"
 	case *bool:
 		return "bool"
-	case *int:
+	case *int, *int64, *uint64, *float64:
 		return "number"
 	}
 	return "text"
@@ -139,9 +153,7 @@ var ErrPrinted = errors.New("printed")
 // Load returns the effective options: defaults, then the file, then flags.
 func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 	c := new(Config)
-	options := map[string]option{}
 	for _, o := range allOptions() {
-		options[o.flag] = o
 		if err := o.set(c, o.def); err != nil && o.def != "" {
 			return nil, err
 		}
@@ -150,11 +162,14 @@ func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 		if err := readTOML(f.file, c); err != nil {
 			return nil, err
 		}
+		if err := c.Train.complete(f.file); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	f.flags.Visit(func(pf *pflag.Flag) {
-		if o, ok := options[pf.Name]; ok && err == nil {
-			err = o.set(c, pf.Value.String())
+		if v, ok := pf.Value.(*flagValue); ok && err == nil {
+			err = v.o.set(c, v.text)
 		}
 	})
 	if err != nil {
@@ -264,11 +279,15 @@ func tomlKeys() []string {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-			keys[prefix+name] = true
 			ft := f.Type
-			if ft.Kind() == reflect.Slice {
+			if ft.Kind() == reflect.Slice || ft.Kind() == reflect.Pointer {
 				ft = ft.Elem()
 			}
+			if f.Anonymous {
+				walk(ft, prefix)
+				continue
+			}
+			keys[prefix+name] = true
 			if ft.Kind() == reflect.Struct {
 				walk(ft, prefix+name+".")
 			}
