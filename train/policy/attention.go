@@ -85,7 +85,7 @@ type rope struct {
 
 func newRope(c *Config, positions *Node) rope {
 	g := positions.Graph()
-	frequencies := c.frequencies()
+	frequencies := c.Frequencies()
 	both := Const(g, append(frequencies[:len(frequencies):len(frequencies)], frequencies...))
 	angles := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), InsertAxes(both, 0))
 	cos, sin := Cos(angles), Sin(angles)

@@ -2,8 +2,8 @@ package policy
 
 import "math"
 
-// frequencies are the rope's radians per position for each pair of a head, [dim/2].
-func (c *Config) frequencies() []float32 {
+// Frequencies are the rope's radians per position for each pair of a head, [HeadDim/2].
+func (c *Config) Frequencies() []float32 {
 	out := make([]float32, c.HeadDim/2)
 	for i := range out {
 		f := math.Pow(c.RopeTheta, -float64(2*i)/float64(c.HeadDim))
@@ -11,9 +11,6 @@ func (c *Config) frequencies() []float32 {
 	}
 	return out
 }
-
-// Frequencies are the rope's radians per position for each pair of a head, [HeadDim/2].
-func (c *Config) Frequencies() []float32 { return c.frequencies() }
 
 // apply stretches one frequency: by its wavelength it is kept, divided by Factor, or blended
 // in between (Llama 3.1's scheme).

@@ -12,7 +12,7 @@ type layer struct {
 }
 
 // tensor is one of the layer's tensors, or nil where its kind has none.
-func (l layer) tensor(part string) *Node { return l.p[layerName(l.index, part)] }
+func (l layer) tensor(part string) *Node { return l.p[LayerTensor(l.index, part)] }
 
 func (l layer) norm(part string, x *Node) *Node {
 	return rmsNorm(x, l.tensor(part+".weight"), l.c.NormEpsilon)

@@ -31,7 +31,8 @@ func (c *Config) headWeight() string {
 	return headName
 }
 
-func layerName(layer int, part string) string {
+// LayerTensor is the name of a part of a layer. Example: (0, "self_attn.q_proj.weight").
+func LayerTensor(layer int, part string) string {
 	return fmt.Sprintf("model.layers.%d.%s", layer, part)
 }
 
@@ -50,7 +51,7 @@ func (c *Config) Specs() []Spec {
 
 func (c *Config) layerSpecs(specs []Spec, layer int) []Spec {
 	add := func(part string, shape ...int) {
-		specs = append(specs, Spec{layerName(layer, part), shape})
+		specs = append(specs, Spec{LayerTensor(layer, part), shape})
 	}
 	linear := func(part string, out, in int, bias bool) {
 		add(part+".weight", out, in)
