@@ -2,7 +2,10 @@
 
 package decode
 
-import "simd/archsimd"
+import (
+	"simd/archsimd"
+	"unsafe"
+)
 
 const tileRows = 8
 
@@ -26,7 +29,10 @@ func tile(y []float32, ldy int, x []float32, ldx int, panel []float32, k int, ad
 	}
 }
 
+// tileWide checks its slices once and then goes by address: with bounds checked at every load
+// the loop spills its registers and takes twice as long.
 func tileWide(y []float32, ldy int, x []float32, ldx int, panel []float32, k int, add bool) {
+	_, _, _ = y[7*ldy+lanes-1], x[7*ldx+k-1], panel[k*lanes-1]
 	var s0, s1, s2, s3, s4, s5, s6, s7 archsimd.Float32x16
 	if add {
 		s0, s1 = archsimd.LoadFloat32x16Slice(y), archsimd.LoadFloat32x16Slice(y[ldy:])
@@ -34,18 +40,19 @@ func tileWide(y []float32, ldy int, x []float32, ldx int, panel []float32, k int
 		s4, s5 = archsimd.LoadFloat32x16Slice(y[4*ldy:]), archsimd.LoadFloat32x16Slice(y[5*ldy:])
 		s6, s7 = archsimd.LoadFloat32x16Slice(y[6*ldy:]), archsimd.LoadFloat32x16Slice(y[7*ldy:])
 	}
-	x0, x1, x2, x3 := x[:k], x[ldx:][:k], x[2*ldx:][:k], x[3*ldx:][:k]
-	x4, x5, x6, x7 := x[4*ldx:][:k], x[5*ldx:][:k], x[6*ldx:][:k], x[7*ldx:][:k]
-	for i := range x0 {
-		w := archsimd.LoadFloat32x16((*[lanes]float32)(panel[i*lanes:]))
-		s0 = archsimd.BroadcastFloat32x16(x0[i]).MulAdd(w, s0)
-		s1 = archsimd.BroadcastFloat32x16(x1[i]).MulAdd(w, s1)
-		s2 = archsimd.BroadcastFloat32x16(x2[i]).MulAdd(w, s2)
-		s3 = archsimd.BroadcastFloat32x16(x3[i]).MulAdd(w, s3)
-		s4 = archsimd.BroadcastFloat32x16(x4[i]).MulAdd(w, s4)
-		s5 = archsimd.BroadcastFloat32x16(x5[i]).MulAdd(w, s5)
-		s6 = archsimd.BroadcastFloat32x16(x6[i]).MulAdd(w, s6)
-		s7 = archsimd.BroadcastFloat32x16(x7[i]).MulAdd(w, s7)
+	w := unsafe.Pointer(&panel[0])
+	x0, x1, x2, x3 := unsafe.Pointer(&x[0]), unsafe.Pointer(&x[ldx]), unsafe.Pointer(&x[2*ldx]), unsafe.Pointer(&x[3*ldx])
+	x4, x5, x6, x7 := unsafe.Pointer(&x[4*ldx]), unsafe.Pointer(&x[5*ldx]), unsafe.Pointer(&x[6*ldx]), unsafe.Pointer(&x[7*ldx])
+	for i := uintptr(0); i < uintptr(4*k); i += 4 {
+		v := archsimd.LoadFloat32x16((*[lanes]float32)(unsafe.Add(w, i*lanes)))
+		s0 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x0, i))).MulAdd(v, s0)
+		s1 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x1, i))).MulAdd(v, s1)
+		s2 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x2, i))).MulAdd(v, s2)
+		s3 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x3, i))).MulAdd(v, s3)
+		s4 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x4, i))).MulAdd(v, s4)
+		s5 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x5, i))).MulAdd(v, s5)
+		s6 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x6, i))).MulAdd(v, s6)
+		s7 = archsimd.BroadcastFloat32x16(*(*float32)(unsafe.Add(x7, i))).MulAdd(v, s7)
 	}
 	s0.StoreSlice(y)
 	s1.StoreSlice(y[ldy:])
