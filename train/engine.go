@@ -15,6 +15,7 @@ import (
 	"github.com/longctx/pipeline/train/learner"
 	"github.com/longctx/pipeline/train/policy"
 	"github.com/longctx/pipeline/train/policy/backend"
+	"github.com/longctx/pipeline/train/rollout"
 )
 
 // Folders of a checkpoint: the weights, AdamW's moments, and the reference of the KL term.
@@ -27,10 +28,11 @@ const (
 
 // An engine is the policy with what changes it: learner, decoder and the frozen reference.
 type engine struct {
-	options *Options
-	backend *backend.Backend
-	learner *learner.Learner
-	decoder *decoder
+	options   *Options
+	backend   *backend.Backend
+	learner   *learner.Learner
+	generator rollout.Generator
+	stale     bool // the decoder's weights are older than the learner's
 
 	frozen *learner.Learner // the policy at the start of the stage; nil: no KL term
 }
@@ -65,7 +67,7 @@ func newEngine(o *Options, m *dataset.Manifest, last *checkpoint.Checkpoint) (*e
 			return nil, err
 		}
 	}
-	e.decoder = newDecoder(o, c)
+	e.generator, e.stale = rollout.Generator{Tokenizer: o.Tokenizer, Score: o.Score, Stop: stops(&c, o.Tokenizer)}, true
 	return e, nil
 }
 
@@ -258,6 +260,6 @@ func each(trees []learner.Tree, logprobs [][][]float32, set func(*learner.Branch
 
 // update makes one update of the weights.
 func (e *engine) update(trees []learner.Tree, o learner.Objective, rate float64) (learner.Stats, error) {
-	e.decoder.stale = true
+	e.stale = true
 	return e.learner.Update(trees, o, rate)
 }

@@ -109,8 +109,8 @@ func (r *run) heldOut(phase int32) ([]rollout.Prompt, error) {
 
 // evaluate rolls held-out prompts out and reports what came.
 func (r *run) evaluate(s *Stage, name string, phase int32, held []rollout.Prompt, final bool) (*Evaluation, error) {
-	groups, err := r.policy.generate(r.ctx, held, sampling{
-		stage: "evaluation", n: r.Eval.Rollouts, maxResponse: int(s.MaxResponse), temperature: r.Eval.Temperature, topP: r.Eval.TopP, seed: r.Seed,
+	groups, err := r.policy.generate(r.ctx, held, rollout.Options{
+		Stage: "evaluation", Seed: r.Seed, Group: r.Eval.Rollouts, MaxResponse: int(s.MaxResponse), Temperature: r.Eval.Temperature, TopP: r.Eval.TopP,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("evaluate %s: %w", name, err)

@@ -2,28 +2,41 @@ package train
 
 import (
 	"context"
+	"slices"
 
+	"github.com/longctx/pipeline/tokenize/bpe"
 	"github.com/longctx/pipeline/train/policy"
+	"github.com/longctx/pipeline/train/policy/decode"
 	"github.com/longctx/pipeline/train/rollout"
 )
 
-// sampling says how responses are drawn.
-type sampling struct {
-	stage       string // part of the seed
-	n           int    // responses of each prompt
-	maxResponse int
-	temperature float64
-	topP        float64
-	seed        uint64
+// generate rolls prompts out with the weights as they are. The decoder has a copy of its own,
+// taken anew after updates.
+func (e *engine) generate(ctx context.Context, prompts []rollout.Prompt, o rollout.Options) ([]rollout.Group, error) {
+	if e.stale {
+		w, err := e.learner.Weights()
+		if err != nil {
+			return nil, err
+		}
+		if e.generator.Decoder == nil {
+			e.generator.Decoder, err = decode.New(e.learner.Config(), w)
+		} else {
+			err = e.generator.Decoder.Load(w)
+		}
+		if err != nil {
+			return nil, err
+		}
+		e.stale = false
+	}
+	return e.generator.Generate(ctx, prompts, o)
 }
 
-// A decoder generates with the learner's weights, which it copies when they have changed.
-type decoder struct {
-	stale bool
-}
-
-func newDecoder(*Options, policy.Config) *decoder { return &decoder{stale: true} }
-
-func (e *engine) generate(ctx context.Context, prompts []rollout.Prompt, s sampling) ([]rollout.Group, error) {
-	panic("decoder")
+// stops returns the ids that end a response: those that the policy names, and the one that the
+// build has put behind the responses of SFT samples.
+func stops(c *policy.Config, t *bpe.Tokenizer) []int32 {
+	ids := slices.Clone(c.EOS)
+	if id, ok := t.TokenID(endOfText); ok && !slices.Contains(ids, id) {
+		ids = append(ids, id)
+	}
+	return ids
 }

@@ -37,7 +37,7 @@ type Options struct {
 	KeepResponses   bool  // in the history
 	MemoryLimit     int64 // bytes; a stage that would need more is refused. 0: not known
 
-	Score Scorer
+	Score rollout.Scorer
 	Judge string // what scores, as the history says it; empty: the rule alone
 	Only  string // run this stage and no other; empty: all that are left
 
@@ -46,10 +46,6 @@ type Options struct {
 	Export func(context.Context, ExportOptions) error                                 // writes a plan for another runner
 	Import func(context.Context, *history.Store, ImportOptions) (ImportReport, error) // reads what it recorded
 }
-
-// A Scorer rewards a response. It may be called by many goroutines. An error ends the run; what
-// could not be scored is unknown instead.
-type Scorer func(ctx context.Context, p *rollout.Prompt, response string, tokens int) (rollout.Scored, error)
 
 // A Model is the policy that training starts from.
 type Model struct {

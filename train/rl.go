@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/longctx/pipeline/sample/history"
@@ -114,8 +115,8 @@ func (r *run) collect(s *Stage, f *feed) (*batch, error) {
 
 // generate rolls prompts out and scores the responses.
 func (r *run) generate(ctx context.Context, s *Stage, prompts []rollout.Prompt) ([]rollout.Group, error) {
-	return r.policy.generate(ctx, prompts, sampling{
-		stage: s.Name, n: s.GroupSize, maxResponse: int(s.MaxResponse), temperature: s.Temperature, topP: s.TopP, seed: r.Seed,
+	return r.policy.generate(ctx, prompts, rollout.Options{
+		Stage: s.Name, Seed: r.Seed, Group: s.GroupSize, MaxResponse: int(s.MaxResponse), Temperature: s.Temperature, TopP: s.TopP,
 	})
 }
 
@@ -161,6 +162,10 @@ func (r *run) learn(s *Stage, b *batch, rate float64, record *metrics.Record) er
 	var sum updates
 	for from := 0; from < len(trees); from += mini {
 		stats, err := r.policy.update(trees[from:min(from+mini, len(trees))], o, rate)
+		if errors.Is(err, learner.ErrNotFinite) {
+			record.Loss, record.GradientNorm = metrics.Known(math.NaN()), metrics.Known(stats.GradientNorm)
+			return nil // the weights are as they were; the guard decides
+		}
 		if err != nil {
 			return err
 		}

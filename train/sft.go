@@ -3,8 +3,10 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 
 	"github.com/longctx/pipeline/dataset"
@@ -96,17 +98,23 @@ func (r *run) imitate(s *Stage, lesson *lesson, rate float64) error {
 		mini = s.MiniBatch
 	}
 	var sum updates
+	var record metrics.Record
 	for from := 0; from < len(trees); from += mini {
 		stats, err := r.policy.update(trees[from:min(from+mini, len(trees))], learner.Objective{Kind: learner.SFT}, rate)
+		if errors.Is(err, learner.ErrNotFinite) {
+			record.Loss = metrics.Known(math.NaN())
+			break // the weights are as they were; the guard decides
+		}
 		if err != nil {
 			return err
 		}
 		sum.add(stats)
 	}
 	r.state.Current.Updates += int64(sum.n)
-	var record metrics.Record
-	sum.fill(&record, rate)
-	record.Accuracy = metrics.Known(sum.accuracy())
+	if sum.n > 0 && !record.Loss.Known {
+		sum.fill(&record, rate)
+		record.Accuracy = metrics.Known(sum.accuracy())
+	}
 	at.LevelStep++
 	return r.stepped(s, record, started)
 }

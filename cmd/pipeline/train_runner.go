@@ -14,7 +14,7 @@ import (
 )
 
 // scorer makes the scorer of the config.
-func (t *trainer) scorer() (train.Scorer, error) {
+func (t *trainer) scorer() (rollout.Scorer, error) {
 	return func(_ context.Context, p *rollout.Prompt, response string, _ int) (rollout.Scored, error) {
 		value := float32(0)
 		for _, want := range p.References {

@@ -54,11 +54,11 @@ type Group struct {
 	Rollouts []Rollout // [group_size]
 }
 
-// Seed returns the seed of one rollout.
-func Seed(seed uint64, stage string, p *Prompt, index int) uint64 {
+// Seed returns the seed of a prompt's responses.
+func Seed(seed uint64, stage string, p *Prompt) uint64 {
 	h := fnv.New64a()
 	var b [8]byte
-	for _, n := range []uint64{seed, uint64(p.Position), uint64(index)} {
+	for _, n := range []uint64{seed, uint64(p.Position)} {
 		binary.LittleEndian.PutUint64(b[:], n)
 		h.Write(b[:])
 	}
