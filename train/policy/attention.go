@@ -34,27 +34,43 @@ func (l layer) attend(at attention, x *Node) *Node {
 
 // head is one head's query, key or value: [rows*time, dim].
 func (l layer) head(kind string, index int, x *Node) *Node {
-	from, to := index*l.c.HeadDim, (index+1)*l.c.HeadDim
 	part := "self_attn." + kind
-	weight := Slice(l.tensor(part+"_proj.weight"), AxisRange(from, to), AxisRange())
-	bias := l.tensor(part + "_proj.bias")
-	if bias != nil {
-		bias = Slice(bias, AxisRange(from, to))
-	}
-	y := linear(x, weight, bias)
-	if norm := l.tensor(part + "_norm.weight"); norm != nil {
-		y = rmsNorm(y, norm, l.c.NormEpsilon)
+	y := l.p.linear(LayerTensor(l.index, part+"_proj"), x, index*l.c.HeadDim, (index+1)*l.c.HeadDim)
+	if l.c.QKNorm() && kind != "v" {
+		y = l.norm(part+"_norm", y)
 	}
 	return y
 }
 
 // mix is one head's weighted values; all are [rows*time, dim], and queries already scaled.
+//
+// Backwards, the gradients of keys and values are products with the weights' transpose. They
+// are made transposed, so that it is [dim, time] that is transposed and not [time, time].
 func (at attention) mix(query, key, value *Node) *Node {
 	n, dim := query.Shape().Dim(0), query.Shape().Dim(1)
 	cut := func(x *Node) *Node { return Reshape(x, at.rows, at.time, dim) }
-	scores := DotGeneral(cut(query), []int{2}, []int{0}, cut(key), []int{2}, []int{0})
-	weights := Softmax(Add(scores, at.mask), -1)
-	return Reshape(DotGeneral(weights, []int{2}, []int{0}, cut(value), []int{1}, []int{0}), n, dim)
+	flat := func(x *Node) *Node { return Reshape(x, n, dim) }
+	times := func(x, y *Node, axis int) *Node { return DotGeneral(x, []int{2}, []int{0}, y, []int{axis}, []int{0}) }
+	flip := func(x *Node) *Node { return Transpose(x, 1, 2) }
+
+	q, k, v := cut(query), cut(key), cut(value)
+	weights := Softmax(Add(times(q, k, 2), at.mask), -1)
+	out := times(weights, v, 1)
+	var scores *Node // the gradient of the scores, for queries and keys
+	return custom(func() *Node { return flat(out) }, func(input int, d *Node) *Node {
+		d = cut(d)
+		if scores == nil {
+			along := ReduceAndKeep(Mul(d, out), ReduceSum, -1)
+			scores = Mul(weights, Sub(times(d, v, 2), along))
+		}
+		switch input {
+		case 0:
+			return flat(times(scores, k, 1))
+		case 1:
+			return flat(flip(times(flip(q), scores, 1)))
+		}
+		return flat(flip(times(flip(d), weights, 1)))
+	}, query, key, value)
 }
 
 // hidden is added to the score of a slot that must not be seen. It is finite, so that a row of

@@ -6,18 +6,15 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
 )
 
-// Params are a policy's tensors as nodes of a graph, by name.
-type Params map[string]*Node
-
 // NewParams names nodes that come in the order of Config.Specs, as graph inputs do.
 func NewParams(c Config, nodes []*Node) Params {
 	specs := c.Specs()
 	if len(nodes) != len(specs) {
 		panic(fmt.Errorf("policy: %d parameter nodes, and the policy has %d tensors", len(nodes), len(specs)))
 	}
-	p := Params{}
+	p := Params{nodes: map[string]*Node{}, tape: &tape{parts: map[string][]taped{}}}
 	for i, s := range specs {
-		p[s.Name] = nodes[i]
+		p.nodes[s.Name] = nodes[i]
 	}
 	return p
 }
@@ -41,7 +38,7 @@ type Batch struct {
 // Nothing that is wrong with a graph is an error of the data: it panics, as GoMLX does.
 func Hidden(c Config, p Params, b Batch) *Node {
 	rows, time := b.Tokens.Shape().Dim(0), b.Tokens.Shape().Dim(1)
-	x := Gather(p[embedName], Reshape(b.Tokens, rows*time, 1))
+	x := Gather(p.nodes[embedName], Reshape(b.Tokens, rows*time, 1))
 	at := attention{
 		rows: rows, time: time,
 		rope: newRope(&c, Reshape(b.Positions, rows*time)),
@@ -52,7 +49,7 @@ func Hidden(c Config, p Params, b Batch) *Node {
 		x = Add(x, layer.attend(at, layer.norm("input_layernorm", x)))
 		x = Add(x, layer.feedForward(layer.norm("post_attention_layernorm", x)))
 	}
-	return rmsNorm(x, p[normName], c.NormEpsilon)
+	return p.norm(normName, x, c.NormEpsilon)
 }
 
 // Logits are the scores of the vocabulary after the given slots: hidden is what Hidden made,
@@ -60,7 +57,8 @@ func Hidden(c Config, p Params, b Batch) *Node {
 // largest product of a small policy.
 func Logits(c Config, p Params, hidden, slots *Node) *Node {
 	picked := Gather(hidden, InsertAxes(slots, -1))
-	return linear(picked, p[c.headWeight()], nil)
+	name := c.headWeight()
+	return p.product(name, picked, p.nodes[name], 0)
 }
 
 // LogProbs are the log probabilities that logits [n, vocab] give to targets, int32 [n], and
@@ -75,14 +73,4 @@ func LogProbs(logits, targets *Node) (logprobs, entropy *Node) {
 	chosen := ReduceSum(Mul(shifted, OneHot(targets, vocab, logits.DType())), -1)
 	mean := Div(ReduceSum(Mul(exp, shifted), -1), sum)
 	return Sub(chosen, logSum), Sub(logSum, mean)
-}
-
-// Gradients are those of a scalar loss with respect to every tensor of the policy, in the
-// order of Config.Specs.
-func Gradients(c Config, p Params, loss *Node) []*Node {
-	var nodes []*Node
-	for _, s := range c.Specs() {
-		nodes = append(nodes, p[s.Name])
-	}
-	return Gradient(loss, nodes...)
 }
