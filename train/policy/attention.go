@@ -15,7 +15,7 @@ type attention struct {
 	mask       *Node // [rows, time, time]
 }
 
-// attend is one layer's attention, x [rows*time, hidden]. It goes head by head: each head's
+// attend is one layer's attention, of unit(x) [rows*time, hidden]. It goes head by head: each head's
 // projection already has the layout [rows, time, dim] that its products want, so nothing of
 // the size of an activation is transposed, which the Go backend does one value at a time.
 func (l layer) attend(at attention, x *Node) *Node {
@@ -29,15 +29,21 @@ func (l layer) attend(at attention, x *Node) *Node {
 			heads = append(heads, at.mix(query, key, value))
 		}
 	}
-	return l.linear("self_attn.o_proj", Concatenate(heads, -1))
+	return linear(Concatenate(heads, -1), l.weight("self_attn.o_proj", ""), l.tensor("self_attn.o_proj.bias"))
 }
 
 // head is one head's query, key or value: [rows*time, dim].
 func (l layer) head(kind string, index int, x *Node) *Node {
+	from, to := index*l.c.HeadDim, (index+1)*l.c.HeadDim
 	part := "self_attn." + kind
-	y := l.p.linear(LayerTensor(l.index, part+"_proj"), x, index*l.c.HeadDim, (index+1)*l.c.HeadDim)
-	if l.c.QKNorm() && kind != "v" {
-		y = l.norm(part+"_norm", y)
+	weight := Slice(l.weight(part+"_proj", "input_layernorm"), AxisRange(from, to), AxisRange())
+	bias := l.tensor(part + "_proj.bias")
+	if bias != nil {
+		bias = Slice(bias, AxisRange(from, to))
+	}
+	y := linear(x, weight, bias)
+	if norm := l.tensor(part + "_norm.weight"); norm != nil {
+		y = Mul(unit(y, l.c.NormEpsilon), InsertAxes(norm, 0))
 	}
 	return y
 }
@@ -51,7 +57,6 @@ func (at attention) mix(query, key, value *Node) *Node {
 	cut := func(x *Node) *Node { return Reshape(x, at.rows, at.time, dim) }
 	flat := func(x *Node) *Node { return Reshape(x, n, dim) }
 	times := func(x, y *Node, axis int) *Node { return DotGeneral(x, []int{2}, []int{0}, y, []int{axis}, []int{0}) }
-	flip := func(x *Node) *Node { return Transpose(x, 1, 2) }
 
 	q, k, v := cut(query), cut(key), cut(value)
 	weights := Softmax(Add(times(q, k, 2), at.mask), -1)
@@ -109,14 +114,22 @@ func newRope(c *Config, positions *Node) rope {
 	return rope{cos, sin, MulScalar(cos, scale), MulScalar(sin, scale)}
 }
 
-// turn rotates the pairs (i, i + dim/2) of x [rows*time, dim] by the slots' angles.
+// turn rotates the pairs (i, i + dim/2) of x [rows*time, dim] by the slots' angles. Its gradient
+// turns back.
 func (r rope) turn(x *Node, query bool) *Node {
-	half := x.Shape().Dim(1) / 2
-	low := Slice(x, AxisRange(), AxisRange(0, half))
-	high := Slice(x, AxisRange(), AxisRange(half))
-	turned := Concatenate([]*Node{Neg(high), low}, -1)
+	cos, sin := r.cos, r.sin
 	if query {
-		return Add(Mul(x, r.queryCos), Mul(turned, r.querySin))
+		cos, sin = r.queryCos, r.querySin
 	}
-	return Add(Mul(x, r.cos), Mul(turned, r.sin))
+	half := x.Shape().Dim(1) / 2
+	quarter := func(x *Node) *Node {
+		low := Slice(x, AxisRange(), AxisRange(0, half))
+		high := Slice(x, AxisRange(), AxisRange(half))
+		return Concatenate([]*Node{Neg(high), low}, -1)
+	}
+	return custom(func() *Node {
+		return Add(Mul(x, cos), Mul(quarter(x), sin))
+	}, func(_ int, v *Node) *Node {
+		return Sub(Mul(v, cos), Mul(quarter(v), sin))
+	}, x)
 }

@@ -6,15 +6,18 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
 )
 
+// Params are a policy's tensors as nodes of a graph, by name.
+type Params map[string]*Node
+
 // NewParams names nodes that come in the order of Config.Specs, as graph inputs do.
 func NewParams(c Config, nodes []*Node) Params {
 	specs := c.Specs()
 	if len(nodes) != len(specs) {
 		panic(fmt.Errorf("policy: %d parameter nodes, and the policy has %d tensors", len(nodes), len(specs)))
 	}
-	p := Params{nodes: map[string]*Node{}, tape: &tape{parts: map[string][]taped{}}}
+	p := Params{}
 	for i, s := range specs {
-		p.nodes[s.Name] = nodes[i]
+		p[s.Name] = nodes[i]
 	}
 	return p
 }
@@ -38,7 +41,7 @@ type Batch struct {
 // Nothing that is wrong with a graph is an error of the data: it panics, as GoMLX does.
 func Hidden(c Config, p Params, b Batch) *Node {
 	rows, time := b.Tokens.Shape().Dim(0), b.Tokens.Shape().Dim(1)
-	x := Gather(p.nodes[embedName], Reshape(b.Tokens, rows*time, 1))
+	x := Gather(p[embedName], Reshape(b.Tokens, rows*time, 1))
 	at := attention{
 		rows: rows, time: time,
 		rope: newRope(&c, Reshape(b.Positions, rows*time)),
@@ -46,10 +49,10 @@ func Hidden(c Config, p Params, b Batch) *Node {
 	}
 	for l := range c.Layers {
 		layer := layer{c: &c, p: p, index: l}
-		x = Add(x, layer.attend(at, layer.norm("input_layernorm", x)))
-		x = Add(x, layer.feedForward(layer.norm("post_attention_layernorm", x)))
+		x = Add(x, layer.attend(at, unit(x, c.NormEpsilon)))
+		x = Add(x, layer.feedForward(unit(x, c.NormEpsilon)))
 	}
-	return p.norm(normName, x, c.NormEpsilon)
+	return Mul(unit(x, c.NormEpsilon), InsertAxes(p[normName], 0))
 }
 
 // Logits are the scores of the vocabulary after the given slots: hidden is what Hidden made,
@@ -57,8 +60,7 @@ func Hidden(c Config, p Params, b Batch) *Node {
 // largest product of a small policy.
 func Logits(c Config, p Params, hidden, slots *Node) *Node {
 	picked := Gather(hidden, InsertAxes(slots, -1))
-	name := c.headWeight()
-	return p.product(name, picked, p.nodes[name], 0)
+	return linear(picked, p[c.headWeight()], nil)
 }
 
 // LogProbs are the log probabilities that logits [n, vocab] give to targets, int32 [n], and
