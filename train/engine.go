@@ -89,6 +89,7 @@ func startState(o *Options, vocab int, last *checkpoint.Checkpoint) (c policy.Co
 		c, s.Weights, err = policy.Load(os.DirFS(o.Model.Path), policy.LoadOptions{MinVocab: vocab})
 	default:
 		if c, err = policy.Preset(o.Model.Preset, vocab); err == nil {
+			c.Tied = !o.Model.Untied
 			if id, ok := o.Tokenizer.TokenID(endOfText); ok {
 				c.EOS = []int32{id}
 			}

@@ -52,6 +52,7 @@ type Model struct {
 	Preset  string  `json:"preset,omitempty"` // shape of a policy that starts from random weights
 	Path    string  `json:"path,omitempty"`   // folder of Hugging Face, instead
 	InitStd float64 `json:"init_std"`         // of a preset's embedding; 0: the usual 0.02
+	Untied  bool    `json:"untied"`           // a preset's output head is a tensor of its own
 	Backend string  `json:"-"`                // "go", "xla:cpu", ...
 	Plugins string  `json:"-"`                // folder of XLA plugins
 	Micro   int     `json:"micro_tokens"`     // most tokens of a micro-batch

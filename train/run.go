@@ -59,11 +59,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 }
 
 // open claims the folder, finds the last checkpoint and takes back what lies behind it.
-func open(ctx context.Context, o *Options) (r *run, err error) {
+func open(ctx context.Context, o *Options) (_ *run, err error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	r = &run{Options: o, ctx: ctx, held: map[int32][]rollout.Prompt{}}
+	r := &run{Options: o, ctx: ctx, held: map[int32][]rollout.Prompt{}}
 	if r.manifest, err = dataset.ReadManifest(o.Dataset); err != nil {
 		return nil, err
 	}

@@ -194,7 +194,7 @@ func (r *run) readLessons(s *Stage, levels []Level) ([]lesson, error) {
 			before[i] = append([]int32(nil), row.PromptTokens...)
 			switch {
 			case held[i]:
-				if len(l.held) < r.Eval.Samples {
+				if shared == 0 && len(l.held) < r.Eval.Samples { // the first question: later ones may repeat it
 					l.held = append(l.held, heldRow(row, id, shard.Phase, before[i]))
 				}
 			case shared == 0:

@@ -75,7 +75,7 @@ nothing: facts "key value" among filler, and a question "? key". --tokens is the
 	cmd.Flags().BoolVar(&o.SFT, "sft", false, "add a response to each sample, for supervised fine-tuning")
 	cmd.Flags().StringVar(&facts, "facts", "4", "recall tasks: facts of a document, N or LOW..HIGH")
 	cmd.Flags().IntVar(&o.Recall.ValueTokens, "value-tokens", 1, "recall tasks: words of a value")
-	cmd.Flags().IntVar(&o.Recall.Questions, "questions", 1, "recall: samples of one document, each asking for another fact")
+	cmd.Flags().IntVar(&o.Recall.Questions, "questions", 1, "recall: samples of one document; each goes on with the questions and answers before it")
 	cmd.Flags().StringVar(&tokenizer, "tokenizer-output", "", "recall tasks: folder to write their tokenizer.json to")
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write, - for standard output")
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 
 	"github.com/longctx/pipeline/cmd/internal/build"
 	"github.com/longctx/pipeline/cmd/internal/cli"
+	"github.com/longctx/pipeline/cmd/internal/report"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/tokenize"
 	"github.com/longctx/pipeline/train"
+	"github.com/longctx/pipeline/train/metrics"
 )
 
 // trainer is the verb train.
@@ -106,8 +109,9 @@ func (t *trainer) train(ctx context.Context, o train.Options) error {
 		out := json.NewEncoder(t.cmd.OutOrStdout())
 		o.Watch = func(e train.Event) { _ = out.Encode(eventMessage(e)) }
 	}
-	report, err := train.Run(ctx, o)
+	done, err := train.Run(ctx, o)
 	v.close()
+	err = errors.Join(err, t.page(&done))
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return cli.WithHint(err, "run the same command again: it goes on where it stopped")
@@ -115,12 +119,26 @@ func (t *trainer) train(ctx context.Context, o train.Options) error {
 		return explainTrain(fmt.Errorf("train %s: %w", t.run, err))
 	}
 	if t.json {
-		return json.NewEncoder(t.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "train", "report": report})
+		return json.NewEncoder(t.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "train", "report": done})
 	}
 	if !t.quiet {
-		printTrained(t.cmd.OutOrStdout(), &report, t.run)
+		printTrained(t.cmd.OutOrStdout(), &done, t.run)
 	}
 	return nil
+}
+
+// page writes the curves of a run beside it.
+func (t *trainer) page(r *train.Report) error {
+	if len(r.Stages) == 0 {
+		return nil
+	}
+	records, err := metrics.Read(dataset.Dir(t.run), ".")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(t.run, "report.html"), func(w io.Writer) error {
+		return report.WriteTraining(w, report.Training{Report: r, Records: records})
+	})
 }
 
 // eventMessage is an event as a line of JSON.

@@ -101,8 +101,9 @@ func printTrained(w io.Writer, r *train.Report, dir string) {
 	}
 	fmt.Fprintf(w, "%s: %s\n\n", r.Run, r.Model)
 	cli.Table(w, rows)
+	fmt.Fprintf(w, "\ncurves: %s\n", filepath.Join(dir, "report.html"))
 	if r.Finished {
-		fmt.Fprintf(w, "\nthe policy is in %s, a Hugging Face folder\n", filepath.Join(dir, "model"))
+		fmt.Fprintf(w, "policy: %s, a Hugging Face folder\n", filepath.Join(dir, "model"))
 	}
 }
 

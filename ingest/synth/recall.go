@@ -39,7 +39,7 @@ const chainLinks = 2
 type Recall struct {
 	MinFacts, MaxFacts int // facts of a document, inclusive
 	ValueTokens        int // words of a value
-	Questions          int // samples of one document, each asking for another fact
+	Questions          int // samples of one document: each goes on with the talk of those before it
 }
 
 func (o *Options) checkRecall() error {
@@ -63,8 +63,8 @@ func (o *Options) checkRecall() error {
 		return fmt.Errorf("%d..%d facts: a document has %d to %d", r.MinFacts, r.MaxFacts, least, len(recallKeys))
 	case r.ValueTokens < 1 || r.ValueTokens > 4:
 		return fmt.Errorf("values of %d words: 1 to 4 are possible", r.ValueTokens)
-	case r.Questions < 1 || r.Questions > r.MinFacts:
-		return fmt.Errorf("%d questions on a document with %d facts", r.Questions, r.MinFacts)
+	case r.Questions < 1:
+		return fmt.Errorf("%d questions on a document", r.Questions)
 	case o.MaxTokens < o.MinTokens:
 		return fmt.Errorf("at most %d tokens are fewer than at least %d", o.MaxTokens, o.MinTokens)
 	case room < r.MinFacts*(1+r.ValueTokens)+1:
@@ -83,8 +83,9 @@ type recallFact struct {
 	rare  bool // written backwards
 }
 
-// recall appends the samples of one document: prompts of exactly so many tokens under the prompt
-// template "none".
+// recall appends the samples of one document. The first prompt has exactly so many tokens under
+// the prompt template "none"; each later one has a question and an answer more. Seeing an answer
+// to the same question before it is what copying is learned from first.
 func (g *generator) recall(o Options, i int) []byte {
 	rng := rand.New(rand.NewPCG(o.Seed, uint64(i)))
 	task := o.Tasks[i%len(o.Tasks)]
@@ -104,18 +105,25 @@ func (g *generator) recall(o Options, i int) []byte {
 	}
 	context := layOut(rng, slices.Clone(facts), tokens-len(strings.Fields(question))-1)
 	b := g.line[:0]
+	talk := ""
 	for q := range o.Recall.Questions {
-		answer := facts[q].value
+		asked := &facts[0]
+		if q > 0 { // with replacement: what was asked before may be asked again
+			asked = &facts[rng.IntN(n)]
+		}
+		answer := asked.value
 		switch task {
 		case TaskRecallChain:
 			answer = facts[chainLinks].value
 		case TaskRecallWrong:
 			answer = absent(rng, facts)
 		}
-		b = o.recallLine(b, fmt.Sprintf("%s-%06d-%d", task, i, q), task, context, question+" "+facts[q].key, strings.Join(answer, " "), n)
+		talk += question + " " + asked.key
+		b = o.recallLine(b, fmt.Sprintf("%s-%06d-%d", task, i, q), task, context, talk, strings.Join(answer, " "), n)
 		if task != TaskRecall {
 			break // the other tasks ask for one fact
 		}
+		talk += " " + strings.Join(answer, " ") + " "
 	}
 	g.line = b
 	return b

@@ -17,6 +17,7 @@ type TrainConfig struct {
 	Run        string  `toml:"run" flag:"run" default:"run" help:"name of the run, in its folder and in the reward history" sections:"train"`
 	Model      string  `toml:"model" flag:"model" default:"nano" help:"a preset, trained from nothing (nano, micro, tiny, small, medium, large), or a Hugging Face folder" sections:"train"`
 	InitStd    float64 `toml:"init_std" flag:"init-std" default:"0.02" help:"standard deviation of a preset's embedding at the start" sections:"train"`
+	Untied     bool    `toml:"untied" flag:"untied" default:"false" help:"a preset's output head is a tensor of its own, not the embedding" sections:"train"`
 	Backend    string  `toml:"backend" flag:"backend" default:"go" help:"go, or with a build for XLA: xla:cpu, xla:cuda" sections:"train"`
 	Plugins    string  `toml:"plugin_folder" flag:"plugin-folder" default:"" help:"folder of the PJRT plugins for XLA" sections:"train"`
 	Micro      int     `toml:"micro_tokens" flag:"micro-tokens" default:"8192" help:"most tokens that are computed at a time" sections:"train"`
@@ -132,7 +133,7 @@ func (c *Config) TrainOptions() (train.Options, error) {
 	if info, err := os.Stat(t.Model); err == nil && info.IsDir() {
 		o.Model.Path = t.Model
 	} else {
-		o.Model.Preset, o.Model.InitStd = t.Model, t.InitStd
+		o.Model.Preset, o.Model.InitStd, o.Model.Untied = t.Model, t.InitStd, t.Untied
 	}
 	return o, nil
 }
