@@ -21,3 +21,6 @@ func ParseHeader(header []byte, size int64) (names []string, total int64, err er
 	}
 	return names, total, err
 }
+
+// Float16 is the value of half-precision bits.
+func Float16(bits uint16) float32 { return float16(bits) }
