@@ -4,15 +4,20 @@ SHELL := bash
 GO ?= go
 # -race needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+# Vector instructions, where the toolchain has the experiment; a plain `go build` works too, slower.
+SIMD := $(shell GOEXPERIMENT=simd $(GO) version >/dev/null 2>&1 && echo GOEXPERIMENT=simd)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build test fuzz lint fmt golden bench bench-scale bench-peers bench-tokenizers exactness hf parity demo interop clean
+.PHONY: help build build-xla test fuzz lint fmt golden bench bench-scale bench-train bench-peers bench-tokenizers exactness hf parity demo interop clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 build: ## bin/pipeline
-	$(GO) build -o bin/pipeline ./cmd/pipeline
+	$(SIMD) $(GO) build -o bin/pipeline ./cmd/pipeline
+
+build-xla: ## bin/pipeline with XLA: --backend xla:cpu or xla:cuda; needs a C compiler, and a PJRT plugin to run
+	CGO_ENABLED=1 $(SIMD) $(GO) build -tags xla -o bin/pipeline ./cmd/pipeline
 
 test: ## all tests, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
@@ -36,11 +41,14 @@ golden: ## rewrite the golden files
 	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit  -update
 
 bench: ## Go benchmarks of every stage
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(SIMD) $(GO) test -run '^$$' -bench . -benchmem ./...
 
 bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,000,000
 	PIPELINE_BENCH_SAMPLES=1000000 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./sample/...
 	PIPELINE_BENCH_SAMPLES=10000000 $(GO) test -run '^$$' -bench Plan -benchtime 1x -timeout 60m ./sample/curriculum
+
+bench-train: ## training and generation by train/policy and by PyTorch on the CPU; XLA too with PJRT_PLUGIN_LIBRARY_PATH
+	python3 train/policy/peers/bench.py --cache $(CACHE) --go $(GO) $(ARGS)
 
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
