@@ -9,7 +9,7 @@ SIMD := $(shell GOEXPERIMENT=simd $(GO) version >/dev/null 2>&1 && echo GOEXPERI
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
-.PHONY: help build build-xla test fuzz lint fmt golden bench bench-scale bench-train bench-peers bench-tokenizers exactness hf parity demo interop clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(MAKEFILE_LIST))
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -38,7 +38,7 @@ fmt: ## format
 	$(GO) tool gofumpt -w .
 
 golden: ## rewrite the golden files
-	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit  -update
+	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit ./sample/export/launch -update
 
 bench: ## Go benchmarks of every stage
 	$(SIMD) $(GO) test -run '^$$' -bench . -benchmem ./...
@@ -52,6 +52,9 @@ bench-train: ## training and generation by train/policy and by PyTorch on the CP
 
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+bench-stream: build ## the same samples by this program and other loaders, side by side; ARGS=--large: 1 GB of ids
+	python3 sample/stream/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 
 bench-tokenizers: ## the tokenizers of Go, Rust and Python on the same text, cold
 	@test -n "$(PIPELINE_REAL_DATA)" || (echo "set PIPELINE_REAL_DATA to a folder with tokenizers/ and real/"; exit 1)
@@ -69,6 +72,20 @@ interop: build ## pyarrow, DuckDB, polars and Hugging Face datasets read the sha
 
 parity: ## train/policy against transformers: logits, gradients, saved folders
 	python3 train/policy/parity/parity.py --cache $(CACHE) --go $(GO)
+
+interop-export: build ## the code of verl, TRL, OpenRLHF and Hugging Face datasets reads what export writes
+	python3 sample/export/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+test-python: build ## the Python package against the program: ruff, mypy --strict, pytest
+	@command -v python3 >/dev/null || (echo "make test-python needs python3"; exit 1)
+	python3 python/tests/run.py --pipeline bin/pipeline --cache $(CACHE) $(ARGS)
+
+interop-trainers: build ## the Python package under torch, TRL and verl; installs 6 GB
+	@command -v python3 >/dev/null || (echo "make interop-trainers needs python3"; exit 1)
+	python3 python/tests/run.py --pipeline bin/pipeline --cache $(CACHE) --trainers $(ARGS)
+
+interop-llm: build ## eval with a real engine on loopback: llama.cpp serves SmolLM2-135M as policy and judge, and is killed
+	python3 train/eval/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
 
 demo: build ## synth, build in three phases, inspect
 	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl

@@ -107,6 +107,7 @@ type Reason string
 // Reasons for which a stage drops what it was given.
 const (
 	ReasonInvalidJSON    Reason = "invalid_json"     // not one JSON value, or cut off
+	ReasonInvalidCSV     Reason = "invalid_csv"      // a row with other fields than the first one
 	ReasonInvalidUTF8    Reason = "invalid_utf8"     //
 	ReasonTooLarge       Reason = "record_too_large" // over --max-record
 	ReasonWrongType      Reason = "wrong_type"       // a field is there, but not of a usable type

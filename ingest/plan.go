@@ -34,6 +34,7 @@ type Planned struct {
 	dataset.Input        // Name, Format, Bytes
 	Path          string // absolute
 	Container     Container
+	Layout        Layout // of text; empty for tables
 	ModTime       time.Time
 	Recognized    bool // Format was recognized by the first records, not given
 	Map           map[string]string
@@ -74,6 +75,7 @@ func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 			}
 			given[file.path] = in
 			p.Inputs = append(p.Inputs, planned)
+			file.name = in.Name
 			names.add(file)
 		}
 	}
@@ -151,16 +153,8 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 	if planned.Container, err = recognizeContainer(f, file.path); err != nil {
 		return planned, err
 	}
-	splits, err := cut(f, planned, len(p.Inputs), p.options.SplitBytes)
-	if err != nil {
-		return planned, err
-	}
-	p.Splits = append(p.Splits, splits...)
-	planned.splits = int64(len(splits))
-	h, err := readHead(ctx, planned, splits[0], p.options)
-	if err == nil && planned.Container == ContainerLines {
-		err = h.checkLines()
-	}
+	planned.Layout = layoutOf(planned.Container, file.path)
+	h, err := p.arrange(ctx, f, &planned)
 	if err != nil {
 		return planned, err
 	}
@@ -175,6 +169,43 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 	return planned, nil
 }
 
+// arrange finds out how records stand in the file, cuts it into splits, and returns its head.
+func (p *Plan) arrange(ctx context.Context, f *os.File, in *Planned) (head, error) {
+	for {
+		splits, err := cut(f, *in, len(p.Inputs), p.options.SplitBytes)
+		if err != nil {
+			return head{}, err
+		}
+		h, err := readHead(ctx, *in, splits[0], p.options)
+		if err != nil {
+			return h, err
+		}
+		if in.Layout == LayoutLines {
+			if in.Layout, err = h.layout(); err != nil {
+				return h, err
+			}
+			if in.Layout != LayoutLines {
+				continue // the same file, read otherwise
+			}
+		}
+		in.splits = int64(len(splits))
+		p.Splits = append(p.Splits, splits...)
+		return h, nil
+	}
+}
+
+// layoutOf returns what a file's name and container say of its layout; lines may turn out to be
+// one JSON text.
+func layoutOf(c Container, name string) Layout {
+	switch {
+	case c == ContainerParquet || c == ContainerArrow:
+		return ""
+	case isCSV(name):
+		return LayoutCSV
+	}
+	return LayoutLines
+}
+
 // reason drops the path from an error of the file system: the caller names it already.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -184,7 +215,7 @@ func reason(err error) error {
 }
 
 // A found file knows the folder in which its pattern began.
-type found struct{ path, folder string }
+type found struct{ path, folder, name string }
 
 // resolve returns the files of a path or pattern, sorted.
 func resolve(pattern string) ([]found, error) {
@@ -199,7 +230,7 @@ func resolve(pattern string) ([]found, error) {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, fmt.Errorf("input %q is not a regular file", pattern)
 	case err == nil:
-		return []found{{abs, filepath.Dir(abs)}}, nil
+		return []found{{path: abs, folder: filepath.Dir(abs)}}, nil
 	case !strings.ContainsAny(pattern, "*?[{"):
 		return nil, fmt.Errorf("input %q: %w", pattern, reason(err))
 	}
@@ -222,7 +253,7 @@ func resolve(pattern string) ([]found, error) {
 	slices.Sort(matches)
 	files := make([]found, 0, len(matches))
 	for _, m := range matches {
-		files = append(files, found{filepath.Join(folder, filepath.FromSlash(m)), folder})
+		files = append(files, found{path: filepath.Join(folder, filepath.FromSlash(m)), folder: folder})
 	}
 	return files, nil
 }
@@ -241,7 +272,7 @@ func (n *namer) names() []string {
 		if err != nil { // cannot be: the file was found below the folder
 			rel = filepath.Base(f.path)
 		}
-		names[i] = filepath.ToSlash(rel)
+		names[i] = cmp.Or(f.name, filepath.ToSlash(rel))
 	}
 	short := count(names)
 	for i, f := range n.files {

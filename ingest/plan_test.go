@@ -82,7 +82,7 @@ func TestAnInputThatCannotBePlannedSaysWhy(t *testing.T) {
 		{"folder", `input "." is a folder; name its files, such as "**/*.jsonl"`, Input{Path: "."}},
 		{"bad pattern", `input "[a": bad pattern`, Input{Path: "[a"}},
 		{"unreadable file", `permission denied`, Input{Path: "secret.jsonl"}},
-		{"unknown format", `unknown format "qmsun"; did you mean "qmsum"? Formats are auto, hotpotqa, jsonl, multihop, qmsum, verl`, Input{Path: "docs.jsonl", Format: "qmsun"}},
+		{"unknown format", `unknown format "qmsun"; did you mean "qmsum"? Formats are auto, 2wikimultihopqa, `, Input{Path: "docs.jsonl", Format: "qmsun"}},
 		{"no Parquet at all", `named .parquet, but its first bytes are not those of parquet`, Input{Path: "bad.parquet"}},
 		{"Parquet without footer", `corrupt Parquet file: it does not end with a footer`, Input{Path: "cut.parquet"}},
 		{"no gzip at all", `named .gz, but its first bytes are not those of gzip`, Input{Path: "bad.jsonl.gz"}},
@@ -102,29 +102,35 @@ func TestAnInputThatCannotBePlannedSaysWhy(t *testing.T) {
 	}
 }
 
-func TestOneJSONTextIsNotTakenForLines(t *testing.T) {
+func TestTheFirstRecordsTellLinesFromOneJSONText(t *testing.T) {
 	long := `{"context":"` + strings.Repeat("c", 300) + `","question":"q","answer":1}`
+	const list, lines = string(LayoutElements), string(LayoutLines)
 	for _, test := range []struct{ name, content, want string }{
-		{"a list over many lines", "\n [\n" + good + "\n]\n", "begins with"},
-		{"a list with a record on its first line", "[" + good + ",\n" + good + "]", "begins with"},
-		{"a list on one line", bom + "[" + good + "," + good + "]\n", "begins with"},
-		{"a list on one line that is too long", "[" + long + "]\n", "begins with"},
-		{"a list that is cut off", "[" + good[:9], "begins with"},
-		{"an object over many lines", "{\n  \"a\": [\n    1\n  ]\n}\n", "goes on in the second"},
-		{"many of them", "{\r\n\r\n\"a\": 1\r\n}\r\n{\r\n\"a\": 1\r\n}\r\n", "goes on in the second"},
-		{"a record that ends early, and another", `{"a": 1,` + "\n" + `{"a":`, "goes on in the second"},
-		{"the first record in the list is a line", "[\n" + good + "\n" + good, "begins with"},
+		{"a list over many lines", "\n [\n" + good + "\n]\n", list},
+		{"a list with a record on its first line", "[" + good + ",\n" + good + "]", list},
+		{"a list on one line", bom + "[" + good + "," + good + "]\n", list},
+		{"a list on one line that is too long", "[" + long + "]\n", list},
+		{"a list that is cut off", "[" + good[:9], list},
+		{"the first record in the list is a line", "[\n" + good + "\n" + good, list},
+		{"an object of records on one line", `{"a": ` + good + `, "b": ` + good + "}\n", list},
+		{"an object of records over many lines", "{\n\"a\": " + good + ",\n\"b\": " + good + "}\n", list},
 
-		{"a line that is cut off", good[:9], ""},
-		{"a line that is cut off, with an end", "{\n\n", ""},
-		{"a line cut off inside a text", `{"a": "b` + "\n" + `{"a": "b` + "\n", ""},
-		{"a broken line", "{\n" + good, ""},
-		{"broken lines", "{\n{\n{\n" + good, ""},
-		{"a list that is one record of many", "[1]\n" + good, ""},
-		{"a line of a log", "[INFO] begins\n" + good, ""},
-		{"a line that is too long", long + "\n{", ""},
-		{"no JSON", "hello\nworld", ""},
-		{"blank", " \n\n", ""},
+		{"an object over many lines", "{\n  \"a\": [\n    1\n  ]\n}\n", "error: goes on in the second"},
+		{"many of them", "{\r\n\r\n\"a\": 1\r\n}\r\n{\r\n\"a\": 1\r\n}\r\n", "error: goes on in the second"},
+		{"a record that ends early, and another", `{"a": 1,` + "\n" + `{"a":`, "error: goes on in the second"},
+		{"lines that are lists", "[1]\n[2]\n", "error: its lines are no JSON objects"},
+
+		{"a line that is cut off", good[:9], lines},
+		{"a line that is cut off, with an end", "{\n\n", lines},
+		{"a line cut off inside a text", `{"a": "b` + "\n" + `{"a": "b` + "\n", lines},
+		{"a broken line", "{\n" + good, lines},
+		{"broken lines", "{\n{\n{\n" + good, lines},
+		{"a list that is one record of many", "[1]\n" + good, lines},
+		{"a line of a log", "[INFO] begins\n" + good, lines},
+		{"a line that is too long", long + "\n{", lines},
+		{"one record", good, lines},
+		{"no JSON", "hello\nworld", lines},
+		{"blank", " \n\n", lines},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, t.TempDir(), "docs.jsonl", []byte(test.content))
@@ -134,16 +140,15 @@ func TestOneJSONTextIsNotTakenForLines(t *testing.T) {
 				{Inputs: []Input{{Path: path, Map: map[string]string{"question": "q"}}}, SplitBytes: 1},
 			} {
 				o.MaxRecord = 200
-				_, err := NewPlan(t.Context(), o)
-				if test.want == "" {
-					if err != nil {
-						t.Error(err)
+				plan, err := NewPlan(t.Context(), o)
+				if want, ok := strings.CutPrefix(test.want, "error: "); ok {
+					if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), want) {
+						t.Errorf("got %v, want %q", err, want)
 					}
 					continue
 				}
-				const hint = "the file is one JSON text, not JSON Lines; `jq -c '.[]' FILE > FILE.jsonl` makes lines of it"
-				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), hint) {
-					t.Errorf("got %v, want %q", err, test.want)
+				if err != nil || plan.Inputs[0].Layout != Layout(test.want) {
+					t.Errorf("got %+v, %v; want %s", plan, err, test.want)
 				}
 			}
 		})

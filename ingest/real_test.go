@@ -16,6 +16,9 @@ func TestRealSetsAreRecognizedAndReadWhole(t *testing.T) {
 		{"qmsum", "*.jsonl", "qmsum", 0},
 		{"hotpotqa_distractor100", "*.jsonl", "hotpotqa", 100},
 		{"ircot_multihop", "*.jsonl", "multihop", 89},
+		{"loogle", "*.jsonl", "loogle", 222},
+		{"tatqa", "*.json", "tatqa", 3331},
+		{"qasper_fixture", "*.json", "qasper", 4},
 	} {
 		t.Run(test.set, func(t *testing.T) {
 			plan, res := readAll(t, Options{Inputs: []Input{{Path: filepath.Join(realData(t, test.set), test.pattern)}}})

@@ -31,7 +31,7 @@ type headLine struct {
 // readHead reads the first records of a file; of lines always the same ones, however small
 // its splits are.
 func readHead(ctx context.Context, in Planned, split dataset.Split, o Options) (h head, err error) {
-	if in.Container == ContainerLines {
+	if in.inLines() {
 		split.End = in.Bytes
 	}
 	r, err := openSplit(ctx, in, split, o, recognizeChunk)
@@ -67,26 +67,46 @@ func (h *head) add(c *Chunk, rec record) {
 	}
 }
 
-// checkLines returns an error if a text is one JSON value over many lines, or one list of
-// records: read as lines, it would give nothing but rejects. A first line that is damaged, or
-// the only one and cut off, is no such sign.
-func (h *head) checkLines() error {
+// layout tells lines from one JSON text over the whole file, or returns an error where the text
+// is neither: it would give nothing but rejects. A first line that is damaged, or the only one
+// and cut off, is still a line.
+func (h *head) layout() (Layout, error) {
 	if len(h.lines) == 0 {
-		return nil
+		return LayoutLines, nil
 	}
 	first := h.lines[0]
 	text := bytes.TrimLeft(first.text, " \t\r")
-	begun := !first.partial && source.IsBegun(text)
+	begun := first.partial || source.IsBegun(text)
 	objects := slices.ContainsFunc(h.lines, func(l headLine) bool { return !l.partial && source.IsObject(l.text) })
+	whole := begun || len(h.lines) == 1
 	switch {
 	case len(text) == 0:
-		return nil
-	case text[0] == '[' && (begun || !objects):
-		return errors.New("it begins with \"[\": the file is one JSON text, not JSON Lines; " +
-			"`jq -c '.[]' FILE > FILE.jsonl` makes lines of it")
-	case text[0] == '{' && begun && !objects && len(h.lines) > 1:
-		return errors.New("the JSON value of its first line goes on in the second: the file is one JSON text, not JSON Lines; " +
-			"`jq -c '.[]' FILE > FILE.jsonl` makes lines of it, `jq -c . FILE > FILE.jsonl` a line of each whole object")
+	case text[0] == '[' && (begun || whole && !objects):
+		return LayoutElements, nil
+	case text[0] == '[' && !objects:
+		return "", errors.New("it begins with \"[\", and its lines are no JSON objects")
+	case text[0] == '{' && whole && h.named():
+		return LayoutElements, nil
+	case text[0] == '{' && begun && !first.partial && !objects && len(h.lines) > 1:
+		return "", errors.New("the JSON value of its first line goes on in the second, and the file is no list of records: " +
+			"`jq -c . FILE > FILE.jsonl` makes a line of each whole object")
 	}
-	return nil
+	return LayoutLines, nil
+}
+
+// named reports whether the text is one object whose values are all objects, as far as the head
+// goes: no record is such.
+func (h *head) named() bool {
+	var text []byte
+	for _, l := range h.lines {
+		text = append(append(text, l.text...), '\n')
+	}
+	fields := 0
+	for _, v := range source.Value(bytes.TrimSpace(text)).Fields() {
+		if v.Kind() != source.KindObject {
+			return false
+		}
+		fields++
+	}
+	return fields > 0
 }

@@ -4,7 +4,7 @@ package ingest
 func (p *Plan) SplitBytes(i int) int64 {
 	s := p.Splits[i]
 	in := p.Inputs[s.Input]
-	if in.Container == ContainerLines {
+	if in.inLines() {
 		return s.End - s.Start
 	}
 	return in.Bytes / in.splits

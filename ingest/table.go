@@ -195,7 +195,7 @@ func (t *tableSource) next() ([]byte, []record, error) {
 	}
 	if !t.finished {
 		t.finished = true
-		if err := t.hash(); err != nil {
+		if err := t.r.accountRange(t.from, t.to); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -288,20 +288,4 @@ func (t *tableSource) bytesRead() int64 {
 		return 0
 	}
 	return int64(float64(t.to-t.from) * (float64(t.first+t.row) / float64(t.rowsInAll)))
-}
-
-// hash accounts for the bytes of the split.
-func (t *tableSource) hash() error {
-	section := io.NewSectionReader(t.r.file, t.from, t.to-t.from)
-	b := make([]byte, 64<<10)
-	for {
-		n, err := section.Read(b)
-		t.r.account(b[:n])
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -35,6 +35,7 @@ and not longer than its own. Bad records go to quarantine/, with their place and
 
 A build that was killed goes on where it stopped; one that is finished does nothing.`,
 		Example: `  pipeline build --input 'docs/*.jsonl' --phases 20000,60000 --output data
+  pipeline build --input hf://datasets/Tongyi-Zhiwen/DocQA-RL-1.6K --tokenizer hf://Qwen/Qwen2.5-7B-Instruct
   pipeline build --input qa.parquet --map question=query,context=document.text --tokenizer qwen/tokenizer.json
   pipeline build --config pipeline.toml --print-config
 
@@ -65,6 +66,9 @@ A build that was killed goes on where it stopped; one that is finished does noth
 		}
 		if byHand > 1 {
 			return cli.Usage(errors.New("build: --plan, --split and --commit are three calls, not one"))
+		}
+		if err := c.Fetch(cmd.Context(), cmd.ErrOrStderr(), g.quiet); err != nil {
+			return err
 		}
 		o := c.Build(allStages...)
 		o.Force = force
@@ -113,6 +117,9 @@ with the same bytes as build, which runs them fused.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.Load(cmd)
 		if err != nil {
+			return err
+		}
+		if err := c.Fetch(cmd.Context(), cmd.ErrOrStderr(), g.quiet); err != nil {
 			return err
 		}
 		o := c.Build(stage)

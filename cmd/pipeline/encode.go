@@ -45,6 +45,9 @@ text. With --text it shows the pieces of one text.`,
 			if e.workers < 1 {
 				return cli.Usage(fmt.Errorf("encode: --workers: %d is no number of goroutines", e.workers))
 			}
+			if err := e.fetch(cmd); err != nil {
+				return err
+			}
 			if err := e.load(); err != nil {
 				return err
 			}
@@ -65,6 +68,14 @@ text. With --text it shows the pieces of one text.`,
 	f.IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "goroutines at work")
 	cmd.MarkFlagsMutuallyExclusive("count", "decode", "offsets")
 	return cmd
+}
+
+// fetch brings a tokenizer of the Hub into the cache.
+func (e *encoder) fetch(cmd *cobra.Command) error {
+	c := cli.Config{Tokenize: cli.TokenizeConfig{Tokenizer: e.tokenizer}}
+	err := c.Fetch(cmd.Context(), cmd.ErrOrStderr(), false)
+	e.tokenizer = c.Tokenize.Tokenizer
+	return err
 }
 
 func (e *encoder) load() (err error) {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pipeline": main})
+	testscript.Main(m, map[string]func(){"pipeline": main, "flight-trainer": flightTrainer})
 }
 
 // The scripts drive the program as a person does. Their own command, "status N pipeline ...",
@@ -20,7 +20,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status,
+			"status": status, "hub": hub,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {

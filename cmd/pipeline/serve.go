@@ -16,6 +16,7 @@ import (
 
 	"github.com/longctx/pipeline/cmd/internal/cli"
 	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/sample/stream/groups"
 	"github.com/longctx/pipeline/sample/stream/service"
 )
 
@@ -30,20 +31,22 @@ const gcPercent = 40
 type server struct {
 	listen, tokenFile, certificate, key string
 	plans                               []string
-	maxMessage, memory                  cli.Size
+	maxMessage, maxBatch                cli.Size
+	memory, waiting                     cli.Size
 	noCache                             bool
 	options                             service.Options
 }
 
 func newServe(g *globals) *cobra.Command {
-	s := server{maxMessage: service.DefaultMaxMessage, memory: service.DefaultMemory}
+	s := server{maxMessage: service.DefaultMaxMessage, maxBatch: service.DefaultMaxBatch, memory: service.DefaultMemory, waiting: groups.DefaultMemory}
 	cmd := &cobra.Command{
 		Use:     "serve DATASET [flags]",
 		GroupID: "look",
 		Short:   "Batches out and outcomes in, over Arrow Flight",
 		Long: `Serves the plans of a dataset over Arrow Flight: DoGet gives batches, DoPut takes outcomes
 into the reward history before it acknowledges them, DoAction answers health, state,
-counters, resume and plan, which draws the next phase from the history as it stands. Tickets
+counters, resume, flush and plan, which draws the next phase from the history as it stands.
+Rollouts that are scored one at a time become outcomes here, when their group is whole. Tickets
 carry everything: a client that comes back with its cursor goes on exactly there.
 
 Other machines are served only with a token and TLS. The token is a line in --token-file, or
@@ -61,8 +64,11 @@ standard output.`,
 	f.StringVar(&s.certificate, "tls-cert", "", "PEM file with the certificate chain")
 	f.StringVar(&s.key, "tls-key", "", "PEM file with the private key")
 	f.IntVar(&o.MaxClients, "max-clients", service.DefaultMaxClients, "streams and uploads at once")
+	f.IntVar(&o.MaxConnections, "max-connections", service.DefaultMaxConnections, "connections at once; those over it are closed")
 	f.Var(sizeFlag{&s.maxMessage}, "max-message", "largest message of a client")
+	f.Var(sizeFlag{&s.maxBatch}, "max-batch", "largest batch for a client")
 	f.Var(sizeFlag{&s.memory}, "memory", "batches made and not sent, of all clients together")
+	f.Var(sizeFlag{&s.waiting}, "rollout-memory", "rollouts whose groups are incomplete, of all clients together")
 	f.DurationVar(&o.Grace, "grace", service.DefaultGrace, "time for calls in hand after an interrupt")
 	f.BoolVar(&s.noCache, "no-cache", false, "neither write nor read DATASET/cache")
 	return cmd
@@ -76,7 +82,8 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 		return err
 	}
 	o := &s.options
-	o.MaxMessage, o.Memory, o.FS = int(s.maxMessage), int64(s.memory), dataset.Dir(dir)
+	o.MaxMessage, o.MaxBatch, o.Memory, o.Waiting = int(s.maxMessage), int64(s.maxBatch), int64(s.memory), int64(s.waiting)
+	o.FS = dataset.Dir(dir)
 	if !g.quiet {
 		o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	}

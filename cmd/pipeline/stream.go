@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ type streamer struct {
 	output   string
 	prefetch cli.Size
 	noCache  bool
+	wait     time.Duration
 	options  stream.Options
 }
 
@@ -60,6 +62,7 @@ where they are read many times faster. The folder may be deleted at any time.`,
 	f.IntVar(&o.Ranks, "ranks", 1, "number of ranks")
 	f.IntVar(&o.Worker, "worker", 0, "worker of the rank, from 0: it takes every workers-th batch")
 	f.IntVar(&o.Workers, "workers", 1, "number of workers of each rank")
+	f.DurationVar(&s.wait, "wait", 0, "time to wait for each next segment of a plan that still grows")
 	f.Var(sizeFlag{&s.prefetch}, "prefetch", "batches made ahead, in bytes")
 	f.BoolVar(&s.noCache, "no-cache", false, "neither write nor read DATASET/cache")
 	f.StringVarP(&s.output, "output", "o", "-", "file to write, - for standard output")
@@ -98,6 +101,10 @@ func (s *streamer) run(cmd *cobra.Command, g *globals, dir string) error {
 	defer src.Close()
 	if err := s.place(); err != nil {
 		return err
+	}
+	if s.wait > 0 {
+		follow := stream.Follow{Open: func(plan int) (*curriculum.Plan, error) { return openPlan(s.plans[plan]) }, Most: s.wait}
+		s.options.More = follow.More
 	}
 	r, err := src.NewReader(cmd.Context(), s.options)
 	if err != nil {

@@ -31,7 +31,10 @@ type Family struct {
 
 // Families are all kinds of sources, the most particular first: the first one that
 // recognizes a record takes it. The last one takes everything.
-var Families = []*Family{&verl, &qmsum, &hotpotqa, &multihop, &generic}
+var Families = []*Family{
+	&verl, &qmsum, &loogle, &tatqa, &qasper, &narrativeqa, &docmath, &frames, &longbench, &longbench2,
+	&twoWiki, &hotpotqa, &musique, &multihop, &trainer, &generic,
+}
 
 // Names returns the names of all families.
 func Names() []string {

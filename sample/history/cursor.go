@@ -18,6 +18,12 @@ func (c Cursor) String() string {
 // of reports whether the cursor is of a setting's stage.
 func (c *Cursor) of(s *Setting) bool { return c.Run == s.Run && c.TrainStage == s.TrainStage }
 
+// Covers reports whether an outcome with an identity is taken back when a run resumes at the
+// cursor.
+func (c Cursor) Covers(id Identity) bool {
+	return c.Run == id.Run && c.TrainStage == id.TrainStage && c.past(id.Step, id.Position)
+}
+
 // past reports whether an outcome of the cursor's stage is at or past it. An unknown position
 // leaves the decision to the step.
 func (c *Cursor) past(step, position int64) bool {

@@ -14,7 +14,7 @@ import (
 	"github.com/longctx/pipeline/dataset"
 )
 
-// A cacher keeps DIR/cache: it opens what is there, and builds what readers ask for in the
+// A cacher keeps DIR/cache: it opens what is there, and builds what readers want in the
 // background, one shard at a time, while they read the shards themselves.
 type cacher struct {
 	fsys   dataset.FS
@@ -111,28 +111,31 @@ func (c *cacher) build(s *shard) error {
 	return nil
 }
 
-// read reads a row if the cache has it; otherwise it asks for the shard's file.
+// read reads a row if the cache has it.
 func (c *cacher) read(s *shard, row int32, dst []int32) (sample, bool) {
 	s.fast.mu.RLock()
-	file, state := s.fast.file, s.fast.state
-	if file != nil {
-		out, err := file.read(row, dst)
+	file := s.fast.file
+	if file == nil {
 		s.fast.mu.RUnlock()
-		if err == nil {
-			return out, true
-		}
-		c.discard(s, file, err)
-		return out, false
+		return sample{}, false
 	}
+	out, err := file.read(row, dst)
 	s.fast.mu.RUnlock()
-	if state == cacheUnknown {
-		c.ask(s)
+	if err != nil {
+		c.discard(s, file, err)
+		return sample{}, false
 	}
-	return sample{}, false
+	return out, true
 }
 
-// ask queues a shard once.
-func (c *cacher) ask(s *shard) {
+// want has a shard's file built, unless somebody did.
+func (c *cacher) want(s *shard) {
+	s.fast.mu.RLock()
+	state := s.fast.state
+	s.fast.mu.RUnlock()
+	if state != cacheUnknown {
+		return
+	}
 	s.fast.mu.Lock()
 	defer s.fast.mu.Unlock()
 	if s.fast.state == cacheUnknown {

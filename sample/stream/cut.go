@@ -30,8 +30,7 @@ type cutter struct {
 // its own. It returns the cursor where the stream ends.
 func (c *cutter) run(ctx context.Context, plan int, from int64, yield func(globalBatch) bool) (Cursor, error) {
 	for ; ; plan, from = plan+1, 0 {
-		p := c.o.Plans[plan]
-		more, err := c.plan(ctx, p, from, yield)
+		p, more, err := c.follow(ctx, plan, from, yield)
 		if err != nil {
 			return Cursor{}, err
 		}
@@ -39,6 +38,22 @@ func (c *cutter) run(ctx context.Context, plan int, from int64, yield func(globa
 			return cursorAt(p, p.Len()-int64(len(c.open))), nil
 		}
 		c.open, c.tokens = nil, 0 // DropLast: another phase does not fill it
+	}
+}
+
+// follow cuts a plan, and what it grows by while More waits for it. It returns the plan as it
+// stood at last.
+func (c *cutter) follow(ctx context.Context, plan int, from int64, yield func(globalBatch) bool) (p *curriculum.Plan, more bool, err error) {
+	p = c.o.Plans[plan]
+	for {
+		if more, err = c.plan(ctx, p, from, yield); err != nil || !more || p.Done() || c.o.More == nil {
+			return p, more, err
+		}
+		grown, err := c.o.More(ctx, plan, p)
+		if err != nil || grown == nil {
+			return p, true, err
+		}
+		p, from = grown, p.Len()
 	}
 }
 

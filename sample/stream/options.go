@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/longctx/pipeline/sample/curriculum"
 )
@@ -12,6 +14,9 @@ const DefaultPrefetch = 64 << 20
 
 // MaxBatchTokens bounds the ids of a global batch: Arrow's list offsets are 32 bits.
 const MaxBatchTokens = 1<<31 - 1
+
+// ErrLargeBatch means that a batch is over Options.MaxBatch.
+var ErrLargeBatch = errors.New("stream: the batch is too large")
 
 // Options say what a Reader reads. All ranks and workers of one run say the same, but for
 // Rank and Worker.
@@ -27,13 +32,21 @@ type Options struct {
 	Rank, Ranks     int // Ranks 0: 1
 	Worker, Workers int // of this rank; worker w takes batches w, w+Workers, ... Workers 0: 1
 
+	MaxBatch int64        // bytes of one batch of a rank; 0: no limit but Arrow's
 	Prefetch int64        // bytes; 0: DefaultPrefetch. One batch is made in any case
 	Limit    func() int64 // asked before each batch, instead of Prefetch; nil: Prefetch
+
+	// More is asked where Plans[plan] still grows and p, as it was so far, is read to its end. It
+	// waits, and returns the plan as it stands then; nil ends the stream there, as More nil does.
+	More func(ctx context.Context, plan int, p *curriculum.Plan) (*curriculum.Plan, error)
 }
 
 // complete checks options and fills in what is not said.
 func (o Options) complete(datasetID string) (Options, error) {
 	o.Ranks, o.Workers = max(o.Ranks, 1), max(o.Workers, 1)
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = math.MaxInt64
+	}
 	if o.Prefetch == 0 {
 		o.Prefetch = DefaultPrefetch
 	}
@@ -71,10 +84,13 @@ func (o Options) complete(datasetID string) (Options, error) {
 }
 
 // positions returns how many positions all ranks together get from a place on. ok is false
-// where that depends on lengths.
+// where that depends on lengths or on what is drawn meanwhile.
 func (o *Options) positions(plan int, from int64) (n int64, ok bool) {
 	for ; plan < len(o.Plans); plan, from = plan+1, 0 {
 		p := o.Plans[plan]
+		if !p.Done() && o.More != nil {
+			return 0, false
+		}
 		left := p.Len() - from
 		if o.DropLast || !p.Done() {
 			if o.Batch == 0 {

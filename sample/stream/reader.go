@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"sync"
@@ -51,23 +52,37 @@ const rowBytes = 512
 
 // NewReader begins a stream. ErrCursor where the cursor belongs to something else.
 func (s *Source) NewReader(ctx context.Context, o Options) (*Reader, error) {
-	o, err := o.complete(s.manifest.ID)
+	r, plan, err := s.prepare(o)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := o.Cursor.find(o.Plans)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reader{src: s, o: o, budget: newBudget(o.Limit)}
-	positions, known := o.positions(plan, o.Cursor.Position)
-	begin := cursorAt(o.Plans[plan], o.Cursor.Position)
-	r.schema = r.makeSchema(begin, positions, known)
-	workers := runtime.GOMAXPROCS(0)
-	r.order, r.slots = make(chan chan made, 1024), make(chan struct{}, workers)
+	r.order, r.slots = make(chan chan made, 1024), make(chan struct{}, runtime.GOMAXPROCS(0))
 	ctx, r.cancel = context.WithCancel(ctx)
-	r.done.Go(func() { r.dispatch(ctx, plan, o.Cursor.Position) })
+	r.done.Go(func() { r.dispatch(ctx, plan, r.o.Cursor.Position) })
 	return r, nil
+}
+
+// Schema returns the schema that a stream would have, and reads nothing.
+func (s *Source) Schema(o Options) (*arrow.Schema, error) {
+	r, _, err := s.prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	return r.schema, nil
+}
+
+// prepare checks options and finds the plan that the cursor is in.
+func (s *Source) prepare(o Options) (r *Reader, plan int, err error) {
+	if o, err = o.complete(s.manifest.ID); err != nil {
+		return nil, 0, err
+	}
+	if plan, err = o.Cursor.find(o.Plans); err != nil {
+		return nil, 0, err
+	}
+	r = &Reader{src: s, o: o, budget: newBudget(o.Limit)}
+	positions, known := o.positions(plan, o.Cursor.Position)
+	r.schema = r.makeSchema(cursorAt(o.Plans[plan], o.Cursor.Position), positions, known)
+	return r, plan, nil
 }
 
 // Schema returns the schema of the batches. Its metadata say what will come.
@@ -86,6 +101,7 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		}
 	}
 	var failed error
+	first := true
 	cut := cutter{src: r.src, o: &r.o}
 	end, err := cut.run(ctx, plan, from, func(b globalBatch) bool {
 		if b.number%int64(r.o.Workers) != int64(r.o.Worker) {
@@ -102,10 +118,24 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 			}
 			tokens += int64(slots[i].length)
 		}
-		bytes += 4 * tokens
+		if bytes += 4 * tokens; bytes > r.o.MaxBatch {
+			failed = fmt.Errorf("%w: %d bytes from position %d on, and %d are the limit", ErrLargeBatch, bytes, slots[0].position, r.o.MaxBatch)
+			return false
+		}
 		out := make(chan made, 1)
 		if !r.budget.take(ctx, bytes) || !push(out) {
 			return false
+		}
+		read := func() {
+			m := made{bytes: bytes, batch: Batch{Cursor: b.next, Number: b.number, Tokens: tokens}}
+			m.batch.Record, m.err = r.fill(slots, b.next)
+			out <- m
+			r.src.wantCached(slots)
+		}
+		if first { // somebody waits for it: nothing else is read or built meanwhile
+			first = false
+			read()
+			return ctx.Err() == nil
 		}
 		select {
 		case r.slots <- struct{}{}:
@@ -115,9 +145,7 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 		}
 		r.done.Go(func() {
 			defer func() { <-r.slots }()
-			m := made{bytes: bytes, batch: Batch{Cursor: b.next, Number: b.number, Tokens: tokens}}
-			m.batch.Record, m.err = r.fill(slots, b.next)
-			out <- m
+			read()
 		})
 		return true
 	})

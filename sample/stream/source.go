@@ -102,6 +102,16 @@ func (s *Source) read(at *slot, dst []int32) (sample, error) {
 	return out, nil
 }
 
+// wantCached asks for the cache of the shards that slots are in.
+func (s *Source) wantCached(slots []slot) {
+	if s.cache == nil {
+		return
+	}
+	for i := range slots {
+		s.cache.want(s.shards[slots[i].shard])
+	}
+}
+
 // readerAt is what an open file of a dataset can do.
 type readerAt interface {
 	fs.File

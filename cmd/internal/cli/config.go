@@ -21,6 +21,9 @@ type Config struct {
 	Bucket   BucketConfig   `toml:"bucket"`
 	Audit    AuditConfig    `toml:"audit"`
 	Train    TrainConfig    `toml:"train"`
+	Remote   RemoteConfig   `toml:"remote"`
+	Reward   RewardConfig   `toml:"reward"`
+	Eval     EvalConfig     `toml:"eval"`
 }
 
 // InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
@@ -30,6 +33,8 @@ type InputConfig struct {
 	Format     string            `toml:"format,omitempty"`
 	Map        map[string]string `toml:"map,omitempty"`
 	DataSource string            `toml:"data_source,omitempty"`
+
+	Name string `toml:"-"` // of a fetched file, as its server has it
 }
 
 // IngestConfig is [ingest].
@@ -41,7 +46,7 @@ type IngestConfig struct {
 
 // TokenizeConfig is [tokenize].
 type TokenizeConfig struct {
-	Tokenizer     string `toml:"tokenizer" flag:"tokenizer" default:"o200k_base" help:"tokenizer.json, a tiktoken rank file, a folder that holds one, or a built-in: o200k_base, cl100k_base, p50k_base, r50k_base, bytes" sections:"tokenize"`
+	Tokenizer     string `toml:"tokenizer" flag:"tokenizer" default:"o200k_base" help:"tokenizer.json, a tiktoken rank file, a folder or hf://ORG/MODEL that holds one, or a built-in: o200k_base, cl100k_base, p50k_base, r50k_base, bytes" sections:"tokenize"`
 	Template      string `toml:"template" flag:"template" default:"qwenlong-l1" help:"prompt template: qwenlong-l1, none, or a file with $DOC$ and $Q$" sections:"tokenize"`
 	ChatTemplate  string `toml:"chat_template" flag:"chat-template" default:"auto" help:"chat template: auto (the tokenizer's own), none, or a Jinja file" sections:"tokenize"`
 	ChatDate      string `toml:"chat_date,omitempty" flag:"chat-date" default:"" help:"the date that a chat template with strftime_now writes, such as 2026-11-23" sections:"tokenize"`
@@ -70,6 +75,44 @@ type AuditConfig struct {
 	Top              int   `toml:"top" flag:"top" default:"50" help:"rows of a list in the HTML page" sections:"audit"`
 }
 
+// RemoteConfig is [remote]: where files of the Hub, of web servers and of S3 are kept.
+type RemoteConfig struct {
+	Cache   string `toml:"cache,omitempty" flag:"cache" default:"" help:"folder for what is fetched (hf://, https://, s3://); empty: the user's cache" sections:"ingest,tokenize"`
+	Offline bool   `toml:"offline" flag:"offline" default:"false" help:"fetch nothing: use what the cache has" sections:"ingest,tokenize"`
+}
+
+// RewardConfig is [reward]: how responses are scored.
+type RewardConfig struct {
+	Scorer           string            `toml:"scorer" flag:"scorer" default:"strict" help:"rule: strict, or qwenlong-l1 as its released code scores" sections:"reward"`
+	Types            map[string]string `toml:"types,omitempty"` // answer type of a data_source, over the built-in ones
+	Tolerance        Share             `toml:"tolerance" flag:"tolerance" default:"0.1%" help:"strict: largest relative difference of equal numbers, where the reference is not a whole one" sections:"reward"`
+	ExtraWords       int               `toml:"extra_words" flag:"extra-words" default:"3" help:"strict: words that an answer may have beyond the reference" sections:"reward"`
+	RequireThink     bool              `toml:"require_think" flag:"require-think" default:"false" help:"strict: without </think> a response has no answer" sections:"reward"`
+	Judge            string            `toml:"judge,omitempty" flag:"judge" default:"" help:"OpenAI-compatible endpoint of a judge, asked where the rule says 0, such as http://127.0.0.1:8080/v1" sections:"reward"`
+	JudgeModel       string            `toml:"judge_model,omitempty" flag:"judge-model" default:"" help:"model of the judge" sections:"reward"`
+	JudgeTimeout     Duration          `toml:"judge_timeout" flag:"judge-timeout" default:"2m" help:"longest wait for one answer of the judge" sections:"reward"`
+	JudgeRetries     int               `toml:"judge_retries" flag:"judge-retries" default:"5" help:"attempts after the first, with growing waits" sections:"reward"`
+	JudgeConcurrency int               `toml:"judge_concurrency" flag:"judge-concurrency" default:"16" help:"questions to the judge at the same time" sections:"reward"`
+}
+
+// EvalConfig is [eval]: what a policy is asked, and how.
+type EvalConfig struct {
+	Endpoint      string   `toml:"endpoint,omitempty" flag:"endpoint" default:"" help:"OpenAI-compatible endpoint of the policy, such as http://127.0.0.1:8080/v1" sections:"eval"`
+	Model         string   `toml:"model,omitempty" flag:"model" default:"" help:"name of the policy at the endpoint" sections:"eval"`
+	API           string   `toml:"api" flag:"api" default:"chat" help:"chat: messages, to which the server applies its template; completions: the dataset's prompt token ids" sections:"eval"`
+	N             int      `toml:"n" flag:"n" default:"16" help:"responses for each sample" sections:"eval"`
+	PerRequest    int      `toml:"n_per_request" flag:"n-per-request" default:"1" help:"of them in one request; more than 1 saves prefills where the server keeps no prefixes, but servers then do not say how long each response is" sections:"eval"`
+	Temperature   Decimal  `toml:"temperature" flag:"temperature" default:"0.7" help:"temperature" sections:"eval"`
+	TopP          Decimal  `toml:"top_p" flag:"top-p" default:"0.95" help:"top-p" sections:"eval"`
+	MaxTokens     int      `toml:"max_tokens" flag:"max-tokens" default:"10000" help:"longest response, in tokens" sections:"eval"`
+	ContextLength int      `toml:"context_length" flag:"context-length" default:"0" help:"longest prompt and response together that the policy takes, in tokens of the dataset's tokenizer; 0: the server will say" sections:"eval"`
+	Truncate      string   `toml:"truncate" flag:"truncate" default:"none" help:"a prompt that does not fit: none refuses the sample, middle cuts the middle of its context out" sections:"eval"`
+	Seed          int      `toml:"seed" flag:"seed" default:"0" help:"seed of --limit, of the responses and of the intervals" sections:"eval"`
+	Concurrency   int      `toml:"concurrency" flag:"concurrency" default:"16" help:"requests in flight" sections:"eval"`
+	Timeout       Duration `toml:"timeout" flag:"timeout" default:"30m" help:"longest wait for one answer of the policy" sections:"eval"`
+	Retries       int      `toml:"retries" flag:"retries" default:"5" help:"attempts after the first, with growing waits" sections:"eval"`
+}
+
 // Build returns the options of a build of these stages.
 func (c *Config) Build(stages ...dataset.Stage) build.Options {
 	o := build.Options{
@@ -87,7 +130,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
 	}
 	for _, in := range c.Input {
-		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource})
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.Name})
 	}
 	return o
 }

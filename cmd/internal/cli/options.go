@@ -103,6 +103,10 @@ func (f *flagValue) Type() string {
 		return "share"
 	case *Lengths:
 		return "lengths"
+	case *Duration:
+		return "duration"
+	case *Decimal:
+		return "number"
 	case *bool:
 		return "bool"
 	case *int, *int64, *uint64, *float64:
@@ -246,7 +250,7 @@ func readTOML(file string, c *Config) error {
 		line, _ := e.Position()
 		key := strings.Join(e.Key(), ".")
 		return WithHint(Usage(fmt.Errorf("config %s:%d: unknown key %q", file, line, key)),
-			fmt.Sprintf("the nearest known key is %q", nearest(key, tomlKeys())))
+			fmt.Sprintf("the nearest known key is %q", Nearest(key, tomlKeys())))
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := bad.Position()
@@ -261,9 +265,9 @@ func readTOML(file string, c *Config) error {
 	return nil
 }
 
-// nearest returns the key that is most like a word: as a whole, or in its last part, for a key
+// Nearest returns the key that is most like a word: as a whole, or in its last part, for a key
 // that stands in the wrong table.
-func nearest(word string, keys []string) string {
+func Nearest(word string, keys []string) string {
 	last := func(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
 	distance := func(key string) int {
 		return min(2*levenshtein.ComputeDistance(word, key), 2*levenshtein.ComputeDistance(last(word), last(key))+1)

@@ -30,29 +30,37 @@ const (
 // Watch shows the progress of a build on w until the returned function is called: a bar on a
 // terminal, a line every 30 s elsewhere, nothing if quiet.
 func Watch(ctx context.Context, w io.Writer, p *build.Progress, quiet bool) (stop func()) {
+	show, finish := logLine(w), func() {}
+	if IsTerminal(w) {
+		show, finish = bar(w)
+	}
+	return watch(ctx, w, quiet, func(elapsed time.Duration) { show(p, elapsed) }, finish)
+}
+
+// watch calls show again and again, more often on a terminal, until the returned function is
+// called; then finish.
+func watch(ctx context.Context, w io.Writer, quiet bool, show func(elapsed time.Duration), finish func()) (stop func()) {
 	if quiet {
 		return func() {}
 	}
-	every, show, finish := logEvery, logLine(w), func() {}
+	every := logEvery
 	if IsTerminal(w) {
 		every = drawEvery
-		show, finish = bar(w)
 	}
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
+		defer finish()
 		start := time.Now()
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				show(p, time.Since(start))
+				show(time.Since(start))
 			case <-done:
-				finish()
 				return
 			case <-ctx.Done():
-				finish()
 				return
 			}
 		}
@@ -73,6 +81,9 @@ func rates(p *build.Progress, elapsed time.Duration) string {
 	return text
 }
 
+// theme is how bars look.
+var theme = progressbar.Theme{Saucer: "█", SaucerHead: "█", SaucerPadding: "░", BarStart: "│", BarEnd: "│"}
+
 func bar(w io.Writer) (show func(*build.Progress, time.Duration), finish func()) {
 	b := progressbar.NewOptions64(1,
 		progressbar.OptionSetWriter(w),
@@ -82,7 +93,7 @@ func bar(w io.Writer) (show func(*build.Progress, time.Duration), finish func())
 		progressbar.OptionThrottle(0),
 		progressbar.OptionEnableColorCodes(Color(w)),
 		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerHead: "█", SaucerPadding: "░", BarStart: "│", BarEnd: "│"}),
+		progressbar.OptionSetTheme(theme),
 	)
 	return func(p *build.Progress, elapsed time.Duration) {
 			total := p.BytesTotal.Load()

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Size is a number of bytes. Example: "64MiB"
@@ -92,3 +94,37 @@ func (l Lengths) String() string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// A Decimal is any number that is not negative. Example: "0.7"
+type Decimal float64
+
+// UnmarshalText reads a number.
+func (d *Decimal) UnmarshalText(text []byte) error {
+	f, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+	if err != nil || !(f >= 0) || math.IsInf(f, 0) {
+		return fmt.Errorf("%q is not a number such as 0.7", text)
+	}
+	*d = Decimal(f)
+	return nil
+}
+
+// MarshalText writes the number.
+func (d Decimal) MarshalText() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(d), 'g', -1, 64), nil
+}
+
+// A Duration is a length of time. Example: "10m"
+type Duration time.Duration
+
+// UnmarshalText reads a number with a unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	t, err := time.ParseDuration(strings.TrimSpace(string(text)))
+	if err != nil || t <= 0 {
+		return fmt.Errorf("%q is not a duration such as 10m", text)
+	}
+	*d = Duration(t)
+	return nil
+}
+
+// MarshalText writes the duration with units.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

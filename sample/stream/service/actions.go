@@ -27,9 +27,12 @@ var actions = []action{
 	{"counters", "what the server has done since it began", func(s *Server, _ context.Context, _ []byte) (any, error) {
 		values := s.counters.values()
 		values["clients"] = int64(s.clients.now())
+		waiting, bytes := s.groups.Waiting()
+		values["groups_waiting"], values["groups_waiting_bytes"] = int64(waiting), bytes
 		return values, nil
 	}},
 	{"resume", "take back the outcomes at or past {run, train_stage, step, position}: their run goes on from there", (*Server).resume},
+	{"flush", "write the incomplete groups of {run, train_stage, step}, or of all its steps", (*Server).flush},
 	{"plan", "draw {name, config, positions}: a phase's plan, or its next segment, from the reward history as it stands", (*Server).plan},
 }
 
@@ -113,13 +116,34 @@ func (s *Server) resume(ctx context.Context, body []byte) (any, error) {
 	if c.Run == "" {
 		return nil, badRequest("the run has no name")
 	}
-	n, err := s.o.History.Resume(ctx, c)
+	n, err := s.groups.Resume(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	s.counters.resumed.Add(n)
 	s.o.Log.Info("run resumed", "run", c.Run, "train_stage", c.TrainStage, "step", c.Step, "position", c.Position, "superseded", n)
 	return map[string]int64{"superseded": n}, nil
+}
+
+// flush writes the groups that will get no other rollout.
+func (s *Server) flush(ctx context.Context, body []byte) (any, error) {
+	var q struct {
+		Run        string `json:"run"`
+		TrainStage string `json:"train_stage"`
+		Step       *int64 `json:"step"`
+	}
+	if err := strict(body, &q); err != nil {
+		return nil, badRequest("%w", err)
+	}
+	if q.Run == "" {
+		return nil, badRequest("the run has no name")
+	}
+	f, err := s.groups.Flush(ctx, q.Run, q.TrainStage, q.Step)
+	if err != nil {
+		return nil, err
+	}
+	s.o.Log.Info("incomplete groups recorded", "run", q.Run, "train_stage", q.TrainStage, "groups", f.Groups, "missing", f.Missing, "snapshot", f.Snapshot)
+	return f, nil
 }
 
 // planRequest asks for a plan or for more of it.
@@ -225,6 +249,7 @@ func (s *Server) draw(ctx context.Context, file string, p *curriculum.Plan, c cu
 		return err
 	}
 	s.counters.plans.Add(1)
+	s.drawn.send()
 	s.o.Log.Info("plan drawn", "file", file, "plan", segment.Header.PlanID, "segment", segment.Header.Segment, "positions", segment.Len(), "snapshot", segment.Header.Snapshot)
 	return nil
 }

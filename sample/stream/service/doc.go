@@ -7,8 +7,9 @@
 //
 //	DoGet     ticket ──▶ batches, each with the cursor after it
 //	DoPut     outcomes ──▶ reward history ──▶ acknowledgement
-//	DoAction  health, state, counters, resume, plan
+//	          rollouts ──▶ groups ──▶ reward history ──▶ acknowledgement
+//	DoAction  health, state, counters, resume, flush, plan
 //
-// What it costs: the bytes of batches in flight, which all clients share evenly, and what gRPC
-// holds of one message each.
+// What it costs: the bytes of batches in flight, which all clients share evenly, those of
+// incomplete groups, and what gRPC holds of one message each.
 package service

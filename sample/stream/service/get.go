@@ -27,9 +27,9 @@ func (s *Server) DoGet(ticket *flight.Ticket, out flight.FlightService_DoGetServ
 	ctx, cancel := context.WithCancel(out.Context())
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	r, err := s.reader(ctx, o)
+	r, err := s.o.Source.NewReader(ctx, o)
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	defer r.Close()
 	s.counters.streams.Add(1)
@@ -61,32 +61,27 @@ func (s *Server) DoGet(ticket *flight.Ticket, out flight.FlightService_DoGetServ
 	return nil
 }
 
-// reader begins a stream; what it refuses is the client's mistake.
-func (s *Server) reader(ctx context.Context, o stream.Options) (*stream.Reader, error) {
-	r, err := s.o.Source.NewReader(ctx, o)
-	if err != nil && !errors.Is(err, stream.ErrCursor) {
-		err = badRequest("%w", err)
+// refused marks what a reader refuses as the client's mistake.
+func refused(err error) error {
+	if errors.Is(err, stream.ErrCursor) {
+		return err
 	}
-	return r, err
+	return badRequest("%w", err)
 }
 
 // GetFlightInfo answers a descriptor whose command is a ticket: the schema of its stream, and
 // the ticket.
-func (s *Server) GetFlightInfo(ctx context.Context, d *flight.FlightDescriptor) (*flight.FlightInfo, error) {
+func (s *Server) GetFlightInfo(_ context.Context, d *flight.FlightDescriptor) (*flight.FlightInfo, error) {
 	o, err := s.options(d.GetCmd())
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	o.Limit = func() int64 { return 0 } // only the schema is wanted
-	r, err := s.reader(ctx, o)
+	schema, err := s.o.Source.Schema(o)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
-	defer r.Close()
 	return &flight.FlightInfo{
-		Schema: flight.SerializeSchema(r.Schema(), memory.DefaultAllocator), FlightDescriptor: d, Ordered: true,
+		Schema: flight.SerializeSchema(schema, memory.DefaultAllocator), FlightDescriptor: d, Ordered: true,
 		Endpoint:     []*flight.FlightEndpoint{{Ticket: &flight.Ticket{Ticket: d.GetCmd()}}},
 		TotalRecords: -1, TotalBytes: -1,
 	}, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/history"
 	"github.com/longctx/pipeline/sample/stream"
+	"github.com/longctx/pipeline/sample/stream/groups"
 )
 
 // guardStream checks the token of a call, keeps its panics to itself, and gives its error the
@@ -88,15 +89,20 @@ var errBadRequest = errors.New("bad request")
 // codeOf is the one place where an error becomes a status.
 func codeOf(err error) codes.Code {
 	var invalid *history.InvalidError
+	var row *groups.InvalidError
 	switch st, ok := status.FromError(err); {
 	case ok:
 		return st.Code()
 	case errors.Is(err, stream.ErrCursor):
 		return codes.FailedPrecondition
-	case errors.Is(err, errBadRequest), errors.As(err, &invalid), errors.Is(err, history.ErrMixed):
+	case errors.Is(err, errBadRequest), errors.As(err, &invalid), errors.As(err, &row), errors.Is(err, history.ErrMixed):
 		return codes.InvalidArgument
-	case errors.Is(err, history.ErrConflict):
+	case errors.Is(err, history.ErrConflict), errors.Is(err, groups.ErrConflict):
 		return codes.AlreadyExists
+	case errors.Is(err, groups.ErrFull), errors.Is(err, stream.ErrLargeBatch):
+		return codes.ResourceExhausted
+	case errors.Is(err, groups.ErrTakenBack):
+		return codes.Aborted
 	case errors.Is(err, dataset.ErrCorrupt):
 		return codes.DataLoss
 	case errors.Is(err, fs.ErrNotExist):

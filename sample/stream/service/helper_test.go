@@ -53,7 +53,7 @@ func start(t testing.TB, spec streamtest.Spec, o service.Options) *running {
 // serve starts a server, perhaps again, on the files as they are.
 func (r *running) serve(t testing.TB, o service.Options) {
 	t.Helper()
-	src, err := stream.Open(r.fsys, stream.SourceOptions{})
+	src, err := stream.Open(r.fsys, stream.SourceOptions{Cache: true})
 	if err != nil {
 		t.Fatal(err)
 	}

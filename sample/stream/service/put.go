@@ -6,73 +6,121 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/flight"
 	"google.golang.org/grpc/status"
+
+	"github.com/longctx/pipeline/sample/stream/groups"
 )
 
-// An Acknowledgement answers one batch of outcomes, in the order they came. A client that did
-// not get it takes the batch for not written, and sends it again: the same outcome twice is one.
+// An Acknowledgement answers one batch of outcomes or rollouts. A client that did not get it
+// takes the batch for not written, and sends it again: the same row twice is one.
 type Acknowledgement struct {
 	Batch    int64  `json:"batch"`    // from 0
-	Added    int64  `json:"added"`    // new outcomes
-	Same     int64  `json:"same"`     // outcomes that the history had already
+	Added    int64  `json:"added"`    // new rows
+	Same     int64  `json:"same"`     // rows that were there already
 	Snapshot string `json:"snapshot"` // of the history that has them all
 }
 
-// DoPut takes outcomes. A batch is acknowledged when it is durable in the reward history, all
-// of it; the first that is refused ends the call, and those before it stay.
+// DoPut takes outcomes or rollouts. A batch is acknowledged when it is durable in the reward
+// history, all of it: outcomes in the order they came, rollouts as their groups become
+// complete. The first that is refused ends the call.
 func (s *Server) DoPut(in flight.FlightService_DoPutServer) error {
 	if err := s.clients.enter(); err != nil {
 		return err
 	}
 	defer s.clients.leave()
-	batches := make(chan received)
+	batches, answers := make(chan received), newAnswers()
 	go receive(in, batches)
-	for n := int64(0); ; n++ {
-		var got received
+	ended := false
+	for n := int64(0); !ended || answers.owed() > 0; {
 		select {
-		case got = <-batches:
+		case got := <-batches:
+			if errors.Is(got.err, io.EOF) {
+				ended = true
+				break
+			}
+			answers.owe()
+			if err := s.put(in.Context(), got, n, answers); err != nil {
+				return fmt.Errorf("batch %d: %w", n, err)
+			}
+			n++
+		case <-answers.ready:
+			if err := answers.send(in); err != nil {
+				return err
+			}
+		case <-in.Context().Done():
+			return in.Context().Err()
 		case <-s.stopping.Done():
 			return errStopping()
 		}
-		if errors.Is(got.err, io.EOF) {
-			return nil
-		}
-		if got.err != nil {
-			return fmt.Errorf("batch %d: %w", n, got.err)
-		}
-		if err := s.put(in, n, got.rec); err != nil {
-			return fmt.Errorf("batch %d: %w", n, err)
-		}
 	}
+	return nil
 }
 
-func (s *Server) put(in flight.FlightService_DoPutServer, n int64, rec arrow.Record) error {
-	defer rec.Release()
-	outcomes, err := decodeOutcomes(rec)
+// put takes one batch. What becomes of it is said to answers, or returned where it is refused
+// at once.
+func (s *Server) put(ctx context.Context, got received, n int64, to *answers) error {
+	if got.err != nil {
+		return got.err
+	}
+	defer got.rec.Release()
+	if got.rollouts {
+		return s.putRollouts(ctx, got.rec, n, to)
+	}
+	outcomes, err := decodeOutcomes(got.rec)
 	if err != nil {
 		return err
 	}
-	done, err := s.o.History.Append(in.Context(), outcomes)
+	done, err := s.o.History.Append(ctx, outcomes)
 	if err != nil {
 		return err
 	}
 	s.counters.outcomes.Add(done.Added)
 	s.counters.same.Add(done.Same)
 	s.o.Log.Info("outcomes recorded", "added", done.Added, "same", done.Same, "snapshot", done.Snapshot)
-	body, err := json.Marshal(Acknowledgement{n, done.Added, done.Same, done.Snapshot})
+	to.add(answer{ack: Acknowledgement{n, done.Added, done.Same, done.Snapshot}})
+	return nil
+}
+
+func (s *Server) putRollouts(ctx context.Context, rec arrow.Record, n int64, to *answers) error {
+	rows, err := decodeRollouts(rec)
 	if err != nil {
 		return err
 	}
-	return in.Send(&flight.PutResult{AppMetadata: body})
+	return s.groups.Add(ctx, rows, func(done groups.Done, err error) {
+		if err == nil {
+			s.counters.rollouts.Add(done.Added)
+			s.counters.rolloutsSame.Add(done.Same)
+		}
+		to.add(answer{Acknowledgement{n, done.Added, done.Same, done.Snapshot}, err})
+	})
+}
+
+// send sends the answers that are there; the error is that of the first batch that failed.
+func (a *answers) send(to flight.FlightService_DoPutServer) error {
+	for _, got := range a.take() {
+		if got.err != nil {
+			return fmt.Errorf("batch %d: %w", got.ack.Batch, got.err)
+		}
+		body, err := json.Marshal(got.ack)
+		if err != nil {
+			return err
+		}
+		if err := to.Send(&flight.PutResult{AppMetadata: body}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // received is what came of one batch.
 type received struct {
-	rec arrow.Record
-	err error
+	rec      arrow.Record
+	rollouts bool
+	err      error
 }
 
 // receive hands over batches until the client has no more or is gone. It runs beside the call,
@@ -100,10 +148,15 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 		return
 	}
 	defer r.Release()
+	rollouts, err := isRollouts(r.LatestFlightDescriptor())
+	if err != nil {
+		hand(received{err: err})
+		return
+	}
 	for r.Next() {
 		rec := r.Record()
 		rec.Retain()
-		if !hand(received{rec: rec}) {
+		if !hand(received{rec: rec, rollouts: rollouts}) {
 			return
 		}
 	}
@@ -112,6 +165,18 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 		return
 	}
 	hand(received{err: io.EOF})
+}
+
+// isRollouts reads a descriptor: a path says what comes, and without one it is outcomes.
+func isRollouts(d *flight.FlightDescriptor) (bool, error) {
+	switch path := d.GetPath(); {
+	case len(path) == 0, slices.Equal(path, []string{"outcomes"}):
+		return false, nil
+	case slices.Equal(path, []string{"rollouts"}):
+		return true, nil
+	default:
+		return false, badRequest("path %q: what is put is \"outcomes\" or \"rollouts\"", path)
+	}
 }
 
 // asRefusal marks an error of the decoder as the client's; those of gRPC have a status already.

@@ -17,14 +17,17 @@ import (
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/history"
 	"github.com/longctx/pipeline/sample/stream"
+	"github.com/longctx/pipeline/sample/stream/groups"
 )
 
 // Defaults of Options.
 const (
-	DefaultMaxClients = 64
-	DefaultMaxMessage = 64 << 20
-	DefaultMemory     = 64 << 20
-	DefaultGrace      = 10 * time.Second
+	DefaultMaxClients     = 64
+	DefaultMaxConnections = 256
+	DefaultMaxMessage     = 64 << 20
+	DefaultMaxBatch       = 256 << 20
+	DefaultMemory         = 64 << 20
+	DefaultGrace          = 10 * time.Second
 )
 
 // ErrUnsafe means that a server would be open to others without a token and TLS.
@@ -41,10 +44,13 @@ type Options struct {
 	Token string      // empty: none is asked for, which only a loopback address may do
 	TLS   *tls.Config // nil: in the clear, likewise
 
-	MaxClients int           // calls of DoGet and DoPut at once
-	MaxMessage int           // bytes of one message of a client
-	Memory     int64         // bytes of batches made and not sent, of all clients
-	Grace      time.Duration // for calls in hand when the server stops
+	MaxClients     int           // calls of DoGet and DoPut at once
+	MaxConnections int           // of clients and of those that only act
+	MaxMessage     int           // bytes of one message of a client
+	MaxBatch       int64         // bytes of one batch for a client
+	Memory         int64         // bytes of batches made and not sent, of all clients; each may have one batch
+	Waiting        int64         // bytes of rollouts whose groups are incomplete; 0: groups.DefaultMemory
+	Grace          time.Duration // for calls in hand when the server stops
 }
 
 // A Server serves one dataset.
@@ -54,7 +60,9 @@ type Server struct {
 	rpc      *grpc.Server
 	counters counters
 	clients  clients
+	groups   *groups.Collector
 	planning sync.Mutex // one plan is drawn at a time
+	drawn    signal     // after each segment
 
 	stopping context.Context // ends when the server is to stop
 	stop     context.CancelFunc
@@ -66,18 +74,21 @@ func New(o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	orDefault(&o.MaxClients, DefaultMaxClients)
+	orDefault(&o.MaxConnections, DefaultMaxConnections)
 	orDefault(&o.MaxMessage, DefaultMaxMessage)
+	orDefault(&o.MaxBatch, DefaultMaxBatch)
 	orDefault(&o.Memory, DefaultMemory)
 	orDefault(&o.Grace, DefaultGrace)
-	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}}
+	s := &Server{o: o, clients: clients{most: o.MaxClients, memory: o.Memory}, groups: groups.New(o.History, o.Waiting)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(o.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.MaxClients + 8)), // and some for actions
-		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.MaxHeaderListSize(16 << 10),
+		grpc.ConnectionTimeout(handshakeWithin),
 		grpc.WriteBufferSize(1 << 20), grpc.ReadBufferSize(256 << 10),
 		// A client that vanished without a word is noticed within a minute.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second, MaxConnectionIdle: idleAfter}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainStreamInterceptor(s.guardStream), grpc.ChainUnaryInterceptor(s.guardUnary),
 	}
@@ -104,10 +115,12 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	}
 	s.o.Log.Info("serving", "address", lis.Addr().String(), "dataset_id", s.o.Source.Manifest().ID, "tls", s.o.TLS != nil, "token", s.o.Token != "")
 	failed := make(chan error, 1)
-	go func() { failed <- s.rpc.Serve(lis) }()
+	capped := &cappedListener{Listener: lis, most: int64(s.o.MaxConnections), refused: &s.counters.refused}
+	go func() { failed <- s.rpc.Serve(capped) }()
 	select {
 	case err := <-failed:
 		s.stop()
+		s.groups.Close()
 		return err
 	case <-ctx.Done():
 	}
@@ -116,6 +129,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	hard := time.AfterFunc(s.o.Grace, s.rpc.Stop)
 	s.rpc.GracefulStop()
 	hard.Stop()
+	s.groups.Close()
 	s.o.Log.Info("stopped")
 	if err := <-failed; !errors.Is(err, grpc.ErrServerStopped) { // it may have stopped before it began
 		return err

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -175,10 +176,10 @@ func TestOutcomesWithColumnsThatAreNotTheirsAreRefused(t *testing.T) {
 		return b.NewRecord()
 	}
 	for want, rec := range map[string]arrow.Record{
-		`no column "reward"`:                text("reward"),
-		`column "run" is there twice`:       text("run", "run"),
-		`outcomes lack the column`:          text("run"),
-		`step is utf8, not an integer of 1`: text("run", "step", "sample_id", "rewards"),
+		`no column "reward"`:           text("reward"),
+		`column "run" is there twice`:  text("run", "run"),
+		`outcomes lack the column`:     text("run"),
+		`step is utf8, not an integer`: text("run", "step", "sample_id", "rewards"),
 	} {
 		_, err := put(t.Context(), c, rec)
 		wantCode(t, err, codes.InvalidArgument, want)
@@ -378,5 +379,73 @@ func TestAServerThatStopsLetsItsClientsGoOnLater(t *testing.T) {
 	rest, err := get(t.Context(), r.client(t), ticket{"plans": []string{"plan.parquet"}, "batch": 64, "cursor": cursor}, -1)
 	if err != nil || !slices.Equal(rest.positions, upTo(taken, 1000)) {
 		t.Fatalf("%d positions after %d: %v", len(rest.positions), taken, err)
+	}
+}
+
+func TestAStreamMayWaitForTheNextSegmentOfItsPlan(t *testing.T) {
+	t.Parallel()
+	r := start(t, small, service.Options{})
+	c := r.client(t)
+	draw := func() {
+		t.Helper()
+		var plan struct{}
+		request := ticket{"name": "grows.parquet", "config": ticket{"phase": 1, "seed": 9}, "positions": 10}
+		if err := act(t.Context(), c, "plan", request, &plan); err != nil {
+			t.Error(err)
+		}
+	}
+	draw()
+	wait := ticket{"plans": []string{"grows.parquet"}, "batch": 5, "wait_seconds": 3000}
+	in, err := c.DoGet(t.Context(), &flight.Ticket{Ticket: []byte(`{"plans":["grows.parquet"],"batch":5,"wait_seconds":3000}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rd, err := flight.NewRecordReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rd.Schema().Metadata().FindKey("pipeline.positions") >= 0 {
+		t.Error("the stream says how long it will be")
+	}
+	var got []int64
+	for rd.Next() {
+		if got = append(got, rd.Record().Column(0).(*array.Int64).Int64Values()...); len(got)%10 == 0 && len(got) < 40 {
+			go draw()
+		}
+	}
+	if err := rd.Err(); err != nil && !errors.Is(err, io.EOF) || !slices.Equal(got, upTo(0, 40)) {
+		t.Fatalf("%v: %d", err, got)
+	}
+	wait["wait_seconds"] = 3601
+	_, err = get(t.Context(), c, wait, -1)
+	wantCode(t, err, codes.InvalidArgument, "wait_seconds 3601 is not one of 0 to 3600")
+}
+
+func TestAStreamThatWaitsEndsWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	r := start(t, small, service.Options{})
+	c := r.client(t)
+	var plan struct{}
+	if err := act(t.Context(), c, "plan", ticket{"name": "grows.parquet", "config": ticket{"phase": 1, "seed": 9}, "positions": 10}, &plan); err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.DoGet(t.Context(), &flight.Ticket{Ticket: []byte(`{"plans":["grows.parquet"],"batch":10,"wait_seconds":3000}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rd, err := flight.NewRecordReader(in)
+	if err != nil || !rd.Next() {
+		t.Fatal(err)
+	}
+	stopped := make(chan error)
+	go func() { stopped <- r.stop() }()
+	if rd.Next() {
+		t.Error("more came")
+	}
+	if code := status.Code(rd.Err()); code != codes.Unavailable && code != codes.Canceled {
+		t.Error(rd.Err())
+	}
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
 	}
 }

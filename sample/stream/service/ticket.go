@@ -10,10 +10,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/longctx/pipeline/sample/curriculum"
 	"github.com/longctx/pipeline/sample/stream"
 )
+
+// MaxWait is the longest that a ticket may wait for a plan to grow. The server forgets a client
+// that vanished long before.
+const MaxWait = time.Hour
 
 // A Ticket is everything that the server has to know of a stream, as JSON.
 type Ticket struct {
@@ -27,6 +32,7 @@ type Ticket struct {
 	Ranks       int           `json:"ranks,omitzero"`
 	Worker      int           `json:"worker,omitzero"`
 	Workers     int           `json:"workers,omitzero"`
+	WaitSeconds float64       `json:"wait_seconds,omitzero"` // most, for each next segment of a plan that still grows
 }
 
 // UnmarshalJSON reads a ticket strictly. Its cursor may be the text that batches carry.
@@ -76,7 +82,18 @@ func (s *Server) options(data []byte) (o stream.Options, err error) {
 	}
 	o = stream.Options{
 		Cursor: t.Cursor, Batch: t.Batch, BatchTokens: t.BatchTokens, DropLast: t.DropLast, Balance: t.Balance,
-		Rank: t.Rank, Ranks: t.Ranks, Worker: t.Worker, Workers: t.Workers, Limit: s.clients.part,
+		Rank: t.Rank, Ranks: t.Ranks, Worker: t.Worker, Workers: t.Workers, MaxBatch: s.o.MaxBatch, Limit: s.clients.part,
+	}
+	if !(t.WaitSeconds >= 0 && t.WaitSeconds <= MaxWait.Seconds()) {
+		return o, badRequest("ticket: wait_seconds %g is not one of 0 to %g", t.WaitSeconds, MaxWait.Seconds())
+	}
+	if t.WaitSeconds > 0 {
+		follow := stream.Follow{
+			Open:    func(i int) (*curriculum.Plan, error) { return s.openPlan(t.Plans[i]) },
+			Most:    time.Duration(t.WaitSeconds * float64(time.Second)),
+			Changed: s.drawn.wait,
+		}
+		o.More = follow.More
 	}
 	for _, name := range t.Plans {
 		p, err := s.openPlan(name)
