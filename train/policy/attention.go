@@ -48,33 +48,51 @@ func (l layer) head(kind string, index int, x *Node) *Node {
 	return y
 }
 
+// blockTime is the number of slots whose queries are taken together. No slot sees a later one,
+// so a block needs the keys up to its own end only: with many blocks that is half the scores,
+// and half the memory. Smaller blocks cost more in slices than they save.
+const blockTime = 128
+
 // mix is one head's weighted values; all are [rows*time, dim], and queries already scaled.
-//
-// Backwards, the gradients of keys and values are products with the weights' transpose. They
-// are made transposed, so that it is [dim, time] that is transposed and not [time, time].
 func (at attention) mix(query, key, value *Node) *Node {
 	n, dim := query.Shape().Dim(0), query.Shape().Dim(1)
 	cut := func(x *Node) *Node { return Reshape(x, at.rows, at.time, dim) }
-	flat := func(x *Node) *Node { return Reshape(x, n, dim) }
-	times := func(x, y *Node, axis int) *Node { return DotGeneral(x, []int{2}, []int{0}, y, []int{axis}, []int{0}) }
-
 	q, k, v := cut(query), cut(key), cut(value)
-	weights := Softmax(Add(times(q, k, 2), at.mask), -1)
-	out := times(weights, v, 1)
+	if at.time <= blockTime {
+		return Reshape(mixBlock(q, k, v, at.mask), n, dim)
+	}
+	var blocks []*Node
+	for from := 0; from < at.time; from += blockTime {
+		to := min(from+blockTime, at.time)
+		upTo := func(x *Node) *Node { return Slice(x, AxisRange(), AxisRange(0, to), AxisRange()) }
+		mask := Slice(at.mask, AxisRange(), AxisRange(from, to), AxisRange(0, to))
+		own := Slice(q, AxisRange(), AxisRange(from, to), AxisRange())
+		blocks = append(blocks, mixBlock(own, upTo(k), upTo(v), mask))
+	}
+	return Reshape(Concatenate(blocks, 1), n, dim)
+}
+
+// mixBlock is mix for some queries [rows, i, dim], and keys and values [rows, j, dim].
+//
+// Backwards, the gradients of keys and values are products with the weights' transpose. They
+// are made transposed, so that it is [dim, i] that is transposed and not [i, j].
+func mixBlock(query, key, value, mask *Node) *Node {
+	times := func(x, y *Node, axis int) *Node { return DotGeneral(x, []int{2}, []int{0}, y, []int{axis}, []int{0}) }
+	weights := Softmax(Add(times(query, key, 2), mask), -1)
+	out := times(weights, value, 1)
 	var scores *Node // the gradient of the scores, for queries and keys
-	return custom(func() *Node { return flat(out) }, func(input int, d *Node) *Node {
-		d = cut(d)
+	return custom(func() *Node { return out }, func(input int, v *Node) *Node {
 		if scores == nil {
-			along := ReduceAndKeep(Mul(d, out), ReduceSum, -1)
-			scores = Mul(weights, Sub(times(d, v, 2), along))
+			along := ReduceAndKeep(Mul(v, out), ReduceSum, -1)
+			scores = Mul(weights, Sub(times(v, value, 2), along))
 		}
 		switch input {
 		case 0:
-			return flat(times(scores, k, 1))
+			return times(scores, key, 1)
 		case 1:
-			return flat(flip(times(flip(q), scores, 1)))
+			return flip(times(flip(query), scores, 1))
 		}
-		return flat(flip(times(flip(d), weights, 1)))
+		return flip(times(flip(v), weights, 1))
 	}, query, key, value)
 }
 

@@ -114,15 +114,15 @@ func TestLogProbsAndEntropyAreThoseOfTheDefinition(t *testing.T) {
 }
 
 // The gradients of transformers_test.go are of one loss; this one goes through branches, a few
-// slots and the entropy, along a random direction.
+// slots and the entropy, along a random direction, over several blocks of attention.
 func TestGradientsEqualFiniteDifferences(t *testing.T) {
 	c, w := lively(t, "nano", 30)
-	r := packed(sequence(20, 2, 30))
-	for i := 8; i < 20; i++ {
-		r.branches[0][i] = int32(1 + (i-8)/6)
+	r := packed(sequence(300, 2, 30)) // more than two blocks of attention
+	for i := 200; i < 300; i++ {
+		r.branches[0][i] = int32(1 + (i-200)/50)
 	}
 	loss := func(p policy.Params, b policy.Batch) *graph.Node {
-		slots := graph.Const(b.Tokens.Graph(), []int32{7, 9, 12, 16, 18})
+		slots := graph.Const(b.Tokens.Graph(), []int32{7, 130, 199, 240, 298})
 		l := policy.Logits(c, p, policy.Hidden(c, p, b), slots)
 		logprobs, entropy := policy.LogProbs(l, graph.Const(b.Tokens.Graph(), []int32{1, 2, 3, 4, 5}))
 		return graph.ReduceAllSum(graph.Add(logprobs, graph.MulScalar(entropy, 0.5)))
