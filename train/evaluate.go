@@ -5,35 +5,24 @@ import (
 
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/history"
+	"github.com/longctx/pipeline/train/eval"
 	"github.com/longctx/pipeline/train/rollout"
 )
 
 // An Evaluation is what the policy can do on samples that it was not trained on.
 type Evaluation struct {
-	Stage     string     `json:"train_stage"`
-	StageStep int64      `json:"stage_step"`
-	Step      int64      `json:"step"` // of the run
-	Name      string     `json:"name"` // Example: "phase 2"
-	Phase     int32      `json:"phase"`
-	Samples   int        `json:"samples"`
-	Rollouts  int        `json:"rollouts"`
-	Unknown   int        `json:"unknown_rewards"`
-	Avg       Rate       `json:"pass_at_1"`
-	Pass      []PassRate `json:"pass_at_k,omitempty"`
-	Final     bool       `json:"final"` // at the end of its stage
-}
+	Stage     string `json:"train_stage"`
+	StageStep int64  `json:"stage_step"`
+	Step      int64  `json:"step"` // of the run
+	Name      string `json:"name"` // Example: "phase 2"
+	Phase     int32  `json:"phase"`
+	Samples   int    `json:"samples"`
+	Rollouts  int    `json:"rollouts"`
+	Unknown   int    `json:"unknown_rewards"`
+	Final     bool   `json:"final"` // at the end of its stage
 
-// A Rate is a mean over samples with its 95% interval.
-type Rate struct {
-	Mean  float64 `json:"mean"`
-	Lower float64 `json:"lower"`
-	Upper float64 `json:"upper"`
-}
-
-// A PassRate is pass@k, by the unbiased estimate from all rollouts.
-type PassRate struct {
-	K int `json:"k"`
-	Rate
+	Avg  eval.Estimate   `json:"pass_at_1"`
+	Pass []eval.PassRate `json:"pass_at_k,omitempty"` // with more than one rollout
 }
 
 // evaluateDue evaluates within a stage where that is due and not done.
@@ -61,7 +50,7 @@ func (r *run) evaluateAll(s *Stage) (score *float64, err error) {
 	}
 	sum := 0.0
 	for _, e := range evals {
-		sum += e.Avg.Mean
+		sum += float64(e.Avg.Mean)
 	}
 	sum /= float64(len(evals))
 	return &sum, nil
@@ -119,7 +108,7 @@ func (r *run) evaluate(s *Stage, name string, phase int32, held []rollout.Prompt
 		Stage: s.Name, StageStep: r.state.StageStep, Step: r.state.step, Name: name, Phase: phase,
 		Samples: len(held), Rollouts: r.Eval.Rollouts, Final: final,
 	}
-	e.summarize(groups)
+	e.summarize(groups, r.Seed)
 	if e.Unknown == e.Samples*e.Rollouts {
 		return nil, fmt.Errorf("%w: all %d rewards of %s are unknown: %s", ErrNoSignal, e.Unknown, name, groups[0].Rollouts[0].Reason)
 	}
@@ -129,21 +118,25 @@ func (r *run) evaluate(s *Stage, name string, phase int32, held []rollout.Prompt
 }
 
 // summarize fills in the rates.
-func (e *Evaluation) summarize(groups []rollout.Group) {
-	sum, n := 0.0, 0
+func (e *Evaluation) summarize(groups []rollout.Group, seed uint64) {
+	counted := make([]*eval.Group, len(groups))
 	for i := range groups {
-		for j := range groups[i].Rollouts {
-			if !groups[i].Rollouts[j].Reward.Known {
+		g := &eval.Group{SampleID: groups[i].SampleID.String(), Benchmark: e.Name, Responses: len(groups[i].Rollouts)}
+		for _, r := range groups[i].Rollouts {
+			if !r.Reward.Known {
 				e.Unknown++
+				continue
+			}
+			g.Known++
+			g.Sum += float64(r.Reward.Value)
+			if r.Reward.Value >= history.SuccessReward {
+				g.Right++
 			}
 		}
-		if m, known := groups[i].Mean(); known {
-			sum += m
-			n++
-		}
+		counted[i] = g
 	}
-	if n > 0 {
-		e.Avg.Mean = sum / float64(n)
-		e.Avg.Lower, e.Avg.Upper = history.Wilson(sum, float64(n))
+	b := &eval.Summarize(counted, e.Rollouts, seed).Benchmarks[0]
+	if e.Avg = b.Avg; e.Rollouts > 1 {
+		e.Pass = b.Pass
 	}
 }

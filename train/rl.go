@@ -12,6 +12,7 @@ import (
 	"github.com/longctx/pipeline/train/advantage"
 	"github.com/longctx/pipeline/train/learner"
 	"github.com/longctx/pipeline/train/metrics"
+	"github.com/longctx/pipeline/train/reward"
 	"github.com/longctx/pipeline/train/rollout"
 )
 
@@ -189,16 +190,10 @@ func shaped(g *rollout.Group, s *Stage) advantage.Group {
 		x := &g.Rollouts[i]
 		out.Rollouts[i] = advantage.Rollout{Reward: float64(x.Reward.Value), Known: x.Reward.Known}
 		if s.OverlongCache > 0 {
-			out.Rollouts[i].Shaping = overlong(len(x.Tokens), int(s.MaxResponse), int(s.OverlongCache))
+			out.Rollouts[i].Shaping = float64(reward.Overlong(len(x.Tokens), int(s.MaxResponse), int(s.OverlongCache)))
 		}
 	}
 	return out
-}
-
-// overlong is the penalty of DAPO (arXiv 2503.14476 eq. 13): 0 up to most - cache tokens, -1 from
-// most on.
-func overlong(tokens, most, cache int) float64 {
-	return min(0, max(-1, float64(most-cache-tokens)/float64(cache)))
 }
 
 // tree lays a group out for the learner: the prompt once, its responses as branches.

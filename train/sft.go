@@ -146,14 +146,14 @@ func (r *run) examine(s *Stage, l Level, lesson *lesson, end bool) (accuracy flo
 	name := fmt.Sprintf("warm-up to %d", l.MaxPrompt)
 	if n := len(r.state.Current.Evals); n > 0 { // an interrupted run has looked already
 		if last := r.state.Current.Evals[n-1]; last.Name == name && last.StageStep == r.state.StageStep {
-			return last.Avg.Mean, nil
+			return float64(last.Avg.Mean), nil
 		}
 	}
 	e, err := r.evaluate(s, name, 0, lesson.held, end)
 	if err != nil {
 		return 0, err
 	}
-	return e.Avg.Mean, nil
+	return float64(e.Avg.Mean), nil
 }
 
 // examineEvery is how many steps lie between two looks at a level's aim, where the options do not say.

@@ -85,7 +85,7 @@ func (r *run) rewind() error {
 	}
 	for _, s := range r.Stages[r.state.Stage:] {
 		from := int64(0)
-		if s.Name == r.Stages[r.state.Stage].Name {
+		if s.Name == r.Stages[r.state.Stage].Name && s.Runner == Embedded { // another trainer counts its own steps
 			from = r.state.step
 		}
 		c := history.Cursor{Run: r.Run, TrainStage: s.Name, Step: from}

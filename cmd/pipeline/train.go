@@ -21,8 +21,8 @@ import (
 	"github.com/longctx/pipeline/train/metrics"
 )
 
-// trainer is the verb train.
-type trainer struct {
+// trainRun is the verb train.
+type trainRun struct {
 	*globals
 	cmd    *cobra.Command
 	config *cli.Config
@@ -57,8 +57,8 @@ A stage with runner = "verl" exports its plan, runs its command and reads the re
 		if err != nil {
 			return err
 		}
-		t := trainer{globals: g, cmd: cmd, config: c, dir: cmp.Or(c.Train.Data, c.Output), run: filepath.Join(c.Train.Runs, c.Train.Run)}
-		o, err := t.options()
+		t := trainRun{globals: g, cmd: cmd, config: c, dir: cmp.Or(c.Train.Data, c.Output), run: filepath.Join(c.Train.Runs, c.Train.Run)}
+		o, closeScorer, err := t.options(dry)
 		if err != nil {
 			return explainTrain(err)
 		}
@@ -66,43 +66,48 @@ A stage with runner = "verl" exports its plan, runs its command and reads the re
 		if dry {
 			return t.look(cmd.Context(), o)
 		}
-		return t.train(cmd.Context(), o)
+		return errors.Join(t.train(cmd.Context(), o), closeScorer())
 	}
 	return cmd
 }
 
-// options completes the options of a run with what only the program has.
-func (t *trainer) options() (train.Options, error) {
-	o, err := t.config.TrainOptions()
-	if err != nil {
-		return o, err
+// options completes the options of a run with what only the program has. A dry run opens nothing
+// that it would have to write.
+func (t *trainRun) options(dry bool) (o train.Options, closeScorer func() error, err error) {
+	if o, err = t.config.TrainOptions(); err != nil {
+		return o, nil, err
 	}
 	m, err := readManifest(t.dir)
 	if err != nil {
-		return o, err
+		return o, nil, err
 	}
 	if o.Tokenizer, err = tokenize.OfDataset(t.dir, m); err != nil {
-		return o, err
-	}
-	if o.Score, err = t.scorer(); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	if o.Path, err = filepath.Abs(t.dir); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	if o.FolderAt, err = filepath.Abs(t.run); err != nil {
-		return o, err
+		return o, nil, err
 	}
+	verdicts := ""
+	if !dry && t.config.Reward.Judge != "" {
+		verdicts = filepath.Join(t.run, "judge.cache")
+	}
+	if o.Score, closeScorer, err = t.scorer(verdicts); err != nil {
+		return o, nil, err
+	}
+	o.Judge = t.config.Reward.JudgeModel
 	o.Dataset, o.Folder = dataset.Dir(t.dir), dataset.Dir(t.run)
 	o.Locker, o.History = cli.FileLocker(t.run), cli.FileLocker(t.dir)
 	if d := t.config.Train.Eval.Dataset; d != "" {
 		o.Eval.Dataset = dataset.Dir(d)
 	}
 	o.Now, o.Export, o.Import = time.Now, t.exporter(m), t.importer(m)
-	return o, nil
+	return o, closeScorer, nil
 }
 
-func (t *trainer) train(ctx context.Context, o train.Options) error {
+func (t *trainRun) train(ctx context.Context, o train.Options) error {
 	v := newTrainView(t.cmd.ErrOrStderr(), t.config.Train.LogEvery, t.quiet || t.json)
 	o.Watch = v.show
 	if t.json {
@@ -128,7 +133,7 @@ func (t *trainer) train(ctx context.Context, o train.Options) error {
 }
 
 // page writes the curves of a run beside it.
-func (t *trainer) page(r *train.Report) error {
+func (t *trainRun) page(r *train.Report) error {
 	if len(r.Stages) == 0 {
 		return nil
 	}

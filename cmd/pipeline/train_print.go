@@ -13,7 +13,7 @@ import (
 )
 
 // look prints what every stage will take.
-func (t *trainer) look(ctx context.Context, o train.Options) error {
+func (t *trainRun) look(ctx context.Context, o train.Options) error {
 	forecasts, err := train.Look(ctx, o)
 	if err != nil {
 		return explainTrain(fmt.Errorf("train %s: %w", t.run, err))
