@@ -49,8 +49,14 @@ func TestTheFrozenRunHasItsSeries(t *testing.T) {
 	for i := range want {
 		a, b := got[i], want[i]
 		for _, x := range [][2]float64{
-			{a.Loss, b.Loss}, {a.GradientNorm, b.GradientNorm}, {a.Entropy, b.Entropy}, {a.KL, b.KL}, {a.Drift, b.Drift},
-			{a.ClipShare, b.ClipShare}, {a.Accuracy, b.Accuracy}, {float64(a.Tokens), float64(b.Tokens)},
+			{a.Loss, b.Loss},
+			{a.GradientNorm, b.GradientNorm},
+			{a.Entropy, b.Entropy},
+			{a.KL, b.KL},
+			{a.Drift, b.Drift},
+			{a.ClipShare, b.ClipShare},
+			{a.Accuracy, b.Accuracy},
+			{float64(a.Tokens), float64(b.Tokens)},
 		} {
 			if math.Abs(x[0]-x[1]) > 1e-5*(1+math.Abs(x[1])) {
 				t.Errorf("step %d: %+v, want %+v", i, a, b)
