@@ -6,8 +6,6 @@ GO ?= go
 RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 # Vector instructions, where the toolchain has the experiment; a plain `go build` works too, slower.
 SIMD := $(shell GOEXPERIMENT=simd $(GO) version >/dev/null 2>&1 && echo GOEXPERIMENT=simd)
-# The race detector checks pointers too, and GoMLX's products step one past the end of a row.
-CHECKPTR := $(if $(RACE),-gcflags=github.com/gomlx/compute/...=-d=checkptr=0)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
@@ -25,7 +23,7 @@ build-xla: ## bin/pipeline with XLA: --backend xla:cpu or xla:cuda; needs a C co
 # pointer checks stop there, so they are off for that module.
 test: ## all tests, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
-	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) $(if $(RACE),-gcflags='github.com/gomlx/...=-d=checkptr=0') -shuffle=on -timeout 20m ./...
+	$(if $(RACE),CGO_ENABLED=1) $(SIMD) $(GO) test $(RACE) $(if $(RACE),-gcflags='github.com/gomlx/...=-d=checkptr=0') -shuffle=on -timeout 20m ./...
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	@for pkg in $$($(GO) list ./...); do \

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // attention is what the layers share: the cut into rows, the rope and the mask.

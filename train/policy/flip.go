@@ -3,7 +3,7 @@ package policy
 import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // slowTranspose is the width up to which a product with the identity is faster than a

@@ -3,7 +3,7 @@ package policy
 import (
 	"errors"
 
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // GoMLX derives a product's gradient by transposing both of its factors, copies the result

@@ -3,7 +3,7 @@ package policy
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Params are a policy's tensors as nodes of a graph, by name.

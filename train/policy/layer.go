@@ -1,7 +1,7 @@
 package policy
 
 import (
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graphs read as formulas
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // A layer is one decoder layer. Activations between its parts are [rows*time, width].
