@@ -52,6 +52,9 @@ bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,0
 bench-train: ## training and generation by train/policy and by PyTorch on the CPU; XLA too with PJRT_PLUGIN_LIBRARY_PATH
 	python3 train/policy/peers/bench.py --cache $(CACHE) --go $(GO) $(ARGS)
 
+learn: ## a small policy learns in-context lookup from scratch: warm-up, GRPO in two phases; minutes
+	$(SIMD) $(GO) test -tags learn -run TestLookupIsLearnt -v ./train/learner
+
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 

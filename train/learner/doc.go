@@ -9,6 +9,6 @@
 // no number beyond rounding. Nothing here knows where trees come from or what a reward is.
 //
 // What it costs: 16 bytes a parameter (weight, gradient, two moments) and the activations of one
-// micro-batch; policy.Config estimates both before anything is allocated. Each Shape compiles
+// micro-batch; Config.Memory of policy estimates both. Each Shape compiles
 // once.
 package learner
