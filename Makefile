@@ -92,10 +92,23 @@ interop-trainers: build ## the Python package under torch, TRL and verl; install
 interop-llm: build ## eval with a real engine on loopback: llama.cpp serves SmolLM2-135M as policy and judge, and is killed
 	python3 train/eval/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
 
-demo: build ## synth, build in three phases, inspect
-	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
-	bin/pipeline build --input demo/docs.jsonl --phases 4000,20000,60000 --output demo/data
-	bin/pipeline inspect demo/data
+demo: build ## the whole recipe in minutes: synth, build, warm-up, phase 1, phase 2, and what was learned
+	bin/pipeline synth --samples 25000 --task recall --tokens 13..18 --facts 2..4 --value-tokens 2 --questions 4 --sft --seed 1 --output demo/sft-short.jsonl --tokenizer-output demo/tokenizer
+	bin/pipeline synth --samples 20000 --task recall --tokens 31..40 --facts 2..6 --value-tokens 2 --questions 4 --sft --seed 2 --output demo/sft-long.jsonl
+	bin/pipeline synth --samples 4500 --task recall --tokens 56..64 --facts 8 --value-tokens 2 --seed 3 --output demo/phase-1.jsonl
+	bin/pipeline synth --samples 4500 --task recall --tokens 160..192 --facts 8..16 --value-tokens 2 --seed 4 --output demo/phase-2.jsonl
+	bin/pipeline build --config train/demo/pipeline.toml --force
+	bin/pipeline train --config train/demo/pipeline.toml
+	bin/pipeline -q audit demo/data --html demo/report.html || test $$? = 3
+	@echo "rewards and difficulty: demo/report.html; learning curves: demo/runs/demo/report.html"
+
+demo-build: build ## synth, build in three phases, inspect
+	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/long.jsonl
+	bin/pipeline build --input demo/long.jsonl --phases 4000,20000,60000 --output demo/long
+	bin/pipeline inspect demo/long
+
+study: build ## ablations in miniature with SEEDS (5) seeds; hours; goes on where it stopped
+	$(GO) run ./cmd/study --pipeline bin/pipeline --output study --seeds $(or $(SEEDS),5) $(ARGS)
 
 clean: ## what was built
-	rm -rf bin demo
+	rm -rf bin demo study

@@ -155,7 +155,8 @@ func (r *run) stage(s *Stage) error {
 		}
 	}
 	c := &r.state.Current
-	c.Ended, c.Steps = ended, r.state.StageStep
+	steps := r.state.StageStep
+	c.Ended, c.Steps = ended, steps
 	r.state.step++ // the end of a stage has a step, and so a checkpoint, of its own
 	r.state.Done = append(r.state.Done, *c)
 	r.state.Stage++
@@ -165,7 +166,7 @@ func (r *run) stage(s *Stage) error {
 	if err := r.save(score); err != nil {
 		return err
 	}
-	r.say(s, "%s: %s after %d steps", s.Name, ended, c.Steps)
+	r.say(s, "%s: %s, after %d steps", s.Name, ended, steps)
 	return r.writeReport()
 }
 

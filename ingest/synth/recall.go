@@ -56,7 +56,7 @@ func (o *Options) checkRecall() error {
 	if slices.Contains(o.Tasks, TaskRecallChain) {
 		least = chainLinks + 1
 	}
-	switch room := o.MinTokens - maxQuestion; {
+	switch room := o.MinTokens - o.questionTokens(); {
 	case o.Samples < 0:
 		return errors.New("number of samples is negative")
 	case r.MinFacts < least || r.MaxFacts < r.MinFacts || r.MaxFacts > len(recallKeys):
@@ -73,8 +73,13 @@ func (o *Options) checkRecall() error {
 	return nil
 }
 
-// maxQuestion is the longest question, in tokens.
-const maxQuestion = chainLinks + 2
+// questionTokens is the length of the longest question.
+func (o *Options) questionTokens() int {
+	if slices.Contains(o.Tasks, TaskRecallChain) {
+		return chainLinks + 2
+	}
+	return 2
+}
 
 // A recallFact is a key with its value.
 type recallFact struct {
@@ -90,7 +95,7 @@ func (g *generator) recall(o Options, i int) []byte {
 	rng := rand.New(rand.NewPCG(o.Seed, uint64(i)))
 	task := o.Tasks[i%len(o.Tasks)]
 	tokens := logUniform(rng, o.MinTokens, o.MaxTokens)
-	most := (tokens - maxQuestion - 1) / (1 + o.Recall.ValueTokens)
+	most := (tokens - o.questionTokens() - 1) / (1 + o.Recall.ValueTokens)
 	n := o.Recall.MinFacts + rng.IntN(min(o.Recall.MaxFacts, most)-o.Recall.MinFacts+1)
 	facts := newFacts(rng, n, o.Recall.ValueTokens)
 	if task == TaskRecallChain {

@@ -37,7 +37,7 @@ func TestRecallAnswersFollowFromTheDocumentUnlessTheyAreMislabelled(t *testing.T
 	rapid.Check(t, func(rt *rapid.T) {
 		words := rapid.IntRange(1, 2).Draw(rt, "words")
 		facts := rapid.IntRange(3, 10).Draw(rt, "facts")
-		low := facts*(1+words) + 1 + maxQuestion + rapid.IntRange(0, 40).Draw(rt, "room")
+		low := facts*(1+words) + 1 + chainLinks + 2 + rapid.IntRange(0, 40).Draw(rt, "room")
 		samples, _ := generate(t, Options{
 			Samples: 8, MinTokens: low, MaxTokens: low + rapid.IntRange(0, 100).Draw(rt, "more"), Tasks: RecallTasks(),
 			Seed: rapid.Uint64().Draw(rt, "seed"), Recall: Recall{MinFacts: facts, MaxFacts: facts + 2, ValueTokens: words, Questions: 2},
