@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	runName  = "run.json"
-	lockName = ".lock"
+	runName           = "run.json"
+	lockName          = ".lock"
+	checkpointsFolder = "checkpoints"
 )
 
 // ErrDiffers means that a folder holds a run of other options or another dataset.
@@ -60,11 +61,21 @@ func (o *Options) claim(m *dataset.Manifest) (string, error) {
 	if err := json.Unmarshal(before, &was); err != nil {
 		return "", fmt.Errorf("%s: %w: %w", runName, dataset.ErrCorrupt, err)
 	}
-	if what := differs(&was, o, m); what != "" {
+	if what := differs(&was, o, m); what != "" && begun(o.Folder) {
 		return "", fmt.Errorf("%w: %s", ErrDiffers, what)
 	}
 	_, err = dataset.WriteFile(o.Folder, runName, data)
 	return hash, err
+}
+
+// begun reports whether a step was done in a run's folder: what was refused before claims nothing.
+func begun(fsys fs.FS) bool {
+	info, err := fs.Stat(fsys, "steps.jsonl")
+	if err == nil && info.Size() > 0 {
+		return true
+	}
+	_, err = fs.Stat(fsys, checkpointsFolder)
+	return err == nil
 }
 
 // differs names the first thing in which the options differ from the folder's, empty where they

@@ -79,9 +79,8 @@ func (r *run) openFeed(s *Stage) (*feed, error) {
 type batch struct {
 	stage     *Stage
 	all, kept []rollout.Group
-	prompts   [][]rollout.Prompt // keeps what groups point to
-	counts    advantage.Counts   // of all
-	generated int                // generation batches
+	counts    advantage.Counts // of all
+	generated int              // generation batches
 }
 
 // collect generates groups until the step has as many with a signal as it wants. All of them go

@@ -85,7 +85,7 @@ func open(ctx context.Context, o *Options) (_ *run, err error) {
 	if r.hash, err = o.claim(r.manifest); err != nil {
 		return nil, err
 	}
-	r.store = checkpoint.Store{FS: o.Folder, Dir: "checkpoints", Keep: max(o.CheckpointKeep, 1)}
+	r.store = checkpoint.Store{FS: o.Folder, Dir: checkpointsFolder, Keep: max(o.CheckpointKeep, 1)}
 	last, err := r.restore()
 	if err != nil {
 		return nil, err
@@ -93,10 +93,25 @@ func open(ctx context.Context, o *Options) (_ *run, err error) {
 	if r.policy, err = newEngine(o, r.manifest, last); err != nil {
 		return nil, err
 	}
+	if err = r.refuse(); err != nil {
+		return nil, err
+	}
 	if err = r.openLogs(); err != nil {
 		return nil, err
 	}
 	return r, r.rewind()
+}
+
+// refuse finds what would fail in a stage that is still to come.
+func (r *run) refuse() error {
+	for i := r.state.Stage; i < len(r.Stages); i++ {
+		if s := &r.Stages[i]; s.Runner == Embedded {
+			if err := r.policy.fits(s, r.MemoryLimit); err != nil {
+				return fmt.Errorf("stage %s: %w", s.Name, err)
+			}
+		}
+	}
+	return r.probe()
 }
 
 func (r *run) openLogs() (err error) {
@@ -128,11 +143,6 @@ func (r *run) close() {
 
 // stage runs what is left of one stage, evaluates the policy and moves on to the next.
 func (r *run) stage(s *Stage) error {
-	if s.Runner == Embedded {
-		if err := r.policy.fits(s, r.MemoryLimit); err != nil {
-			return err
-		}
-	}
 	var ended string
 	var err error
 	switch {

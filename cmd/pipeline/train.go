@@ -171,7 +171,7 @@ func explainTrain(err error) error {
 	case errors.Is(err, train.ErrMemory):
 		return cli.WithHint(err, "lower --micro-tokens, group_size or max_response, take a smaller model, or say with --memory what may be used")
 	case errors.Is(err, train.ErrNoSignal):
-		return cli.WithHint(err, "the checkpoint before it is kept: change the schedule, and go on from it under another --run with --model")
+		return cli.WithHint(err, "where an answer type is missing, name it in [reward] types; else the checkpoint before is kept: change the schedule and go on from it under another --run, with --model")
 	case errors.Is(err, train.ErrGuard):
 		return cli.WithHint(err, "look at steps.jsonl; lower lr, or set the guard to warn")
 	case errors.Is(err, build.ErrLocked):

@@ -64,4 +64,3 @@ func line(name string, ink int, runs []*result, of func(*result) []at) report.Li
 	}
 	return l
 }
-

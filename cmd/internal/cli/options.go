@@ -292,7 +292,7 @@ func tomlKeys() []string {
 				continue
 			}
 			keys[prefix+name] = true
-			if ft.Kind() == reflect.Struct {
+			if ft.Kind() == reflect.Struct && !reflect.PointerTo(ft).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 				walk(ft, prefix+name+".")
 			}
 		}
