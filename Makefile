@@ -4,6 +4,8 @@ SHELL := bash
 GO ?= go
 # -race needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+# Vector instructions, where the toolchain has the experiment; a plain `go build` works too, slower.
+SIMD := $(shell GOEXPERIMENT=simd $(GO) version >/dev/null 2>&1 && echo GOEXPERIMENT=simd)
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pipeline
 REAL := $(if $(PIPELINE_REAL_DATA),--real $(PIPELINE_REAL_DATA))
 
@@ -12,11 +14,16 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 build: ## bin/pipeline
-	$(GO) build -o bin/pipeline ./cmd/pipeline
+	$(SIMD) $(GO) build -o bin/pipeline ./cmd/pipeline
 
+build-xla: ## bin/pipeline with XLA: --backend xla:cpu or xla:cuda; needs a C compiler, and a PJRT plugin to run
+	CGO_ENABLED=1 $(SIMD) $(GO) build -tags xla -o bin/pipeline ./cmd/pipeline
+
+# GoMLX's products step a pointer past the end of their data and never read it: the race detector's
+# pointer checks stop there, so they are off for that module.
 test: ## all tests, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
-	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
+	$(if $(RACE),CGO_ENABLED=1) $(SIMD) $(GO) test $(RACE) $(if $(RACE),-gcflags='github.com/gomlx/...=-d=checkptr=0') -shuffle=on -timeout 20m ./...
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	@for pkg in $$($(GO) list ./...); do \
@@ -36,11 +43,17 @@ golden: ## rewrite the golden files
 	$(GO) test ./cmd/internal/build ./cmd/pipeline ./sample/audit ./sample/export/launch -update
 
 bench: ## Go benchmarks of every stage
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(SIMD) $(GO) test -run '^$$' -bench . -benchmem ./...
 
 bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,000,000
 	PIPELINE_BENCH_SAMPLES=1000000 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./sample/...
 	PIPELINE_BENCH_SAMPLES=10000000 $(GO) test -run '^$$' -bench Plan -benchtime 1x -timeout 60m ./sample/curriculum
+
+bench-train: ## training and generation by train/policy and by PyTorch on the CPU; XLA too with PJRT_PLUGIN_LIBRARY_PATH
+	python3 train/policy/peers/bench.py --cache $(CACHE) --go $(GO) $(ARGS)
+
+learn: ## a small policy learns in-context lookup from scratch: warm-up, GRPO in two phases; minutes
+	$(SIMD) $(GO) test -tags learn -run TestLookupIsLearnt -v ./train/learner
 
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
@@ -66,6 +79,9 @@ interop-s3: ## s3:// inputs from a real S3 server, versitygw, on loopback
 	GOBIN=$(CACHE)/bin $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	PIPELINE_VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -run S3 -v ./ingest/remote
 
+parity: ## train/policy against transformers: logits, gradients, saved folders
+	python3 train/policy/parity/parity.py --cache $(CACHE) --go $(GO)
+
 interop-export: build ## the code of verl, TRL, OpenRLHF and Hugging Face datasets reads what export writes
 	python3 sample/export/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
 
@@ -80,10 +96,23 @@ interop-trainers: build ## the Python package under torch, TRL and verl; install
 interop-llm: build ## eval with a real engine on loopback: llama.cpp serves SmolLM2-135M as policy and judge, and is killed
 	python3 train/eval/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
 
-demo: build ## synth, build in three phases, inspect
-	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
-	bin/pipeline build --input demo/docs.jsonl --phases 4000,20000,60000 --output demo/data
-	bin/pipeline inspect demo/data
+demo: build ## the whole recipe in minutes: synth, build, warm-up, phase 1, phase 2, and what was learned
+	bin/pipeline synth --samples 25000 --task recall --tokens 13..18 --facts 2..4 --value-tokens 2 --questions 4 --sft --seed 1 --output demo/sft-short.jsonl --tokenizer-output demo/tokenizer
+	bin/pipeline synth --samples 20000 --task recall --tokens 31..40 --facts 2..6 --value-tokens 2 --questions 4 --sft --seed 2 --output demo/sft-long.jsonl
+	bin/pipeline synth --samples 4500 --task recall --tokens 56..64 --facts 8 --value-tokens 2 --seed 3 --output demo/phase-1.jsonl
+	bin/pipeline synth --samples 4500 --task recall --tokens 160..192 --facts 8..16 --value-tokens 2 --seed 4 --output demo/phase-2.jsonl
+	bin/pipeline build --config train/demo/pipeline.toml --force
+	bin/pipeline train --config train/demo/pipeline.toml
+	bin/pipeline -q audit demo/data --html demo/report.html 2>/dev/null || test $$? = 3
+	@echo "rewards and difficulty: demo/report.html; learning curves: demo/runs/demo/report.html"
+
+demo-build: build ## synth, build in three phases, inspect
+	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/long.jsonl
+	bin/pipeline build --input demo/long.jsonl --phases 4000,20000,60000 --output demo/long
+	bin/pipeline inspect demo/long
+
+study: build ## ablations in miniature with SEEDS (5) seeds; hours; goes on where it stopped
+	$(GO) run ./cmd/study --pipeline bin/pipeline --output study --seeds $(or $(SEEDS),5) $(ARGS)
 
 clean: ## what was built
-	rm -rf bin demo
+	rm -rf bin demo study

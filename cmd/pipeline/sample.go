@@ -46,7 +46,8 @@ Strategies, NAME or NAME=VALUE:
 Gates, NAME or NAME=VALUE:
   drop_solved[=MEAN]         refuses means over MEAN (0.9)
   skip_zero_variance[=P]     skips samples whose last n groups gave no signal, by 1 - (1-P)^n (0.5)
-  quarantine_unlearnable[=N] refuses samples with N visits (3) and no success`,
+  quarantine_unlearnable[=N] refuses samples with N visits (3) and no success
+  hold_out[=SHARE]           refuses the samples kept for evaluation (0.1), by their ids alone`,
 		Example: `  pipeline sample data --phase 1 --seed 7 --output plan-1.parquet
   pipeline sample data --phase 2 --retrospective zero_mean --seed 7 --epochs 1 --output plan.parquet
   pipeline sample data --phase 2 --retrospective inverse_mean --ratio 0.25 --gate quarantine_unlearnable=4 --gate drop_solved --output plan.parquet`,

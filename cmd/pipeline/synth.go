@@ -17,7 +17,7 @@ import (
 
 func newSynth() *cobra.Command {
 	var o synth.Options
-	var tokens, output string
+	var tokens, facts, output, tokenizer string
 	cmd := &cobra.Command{
 		Use:     "synth --samples N --output FILE [flags]",
 		GroupID: "build",
@@ -27,14 +27,32 @@ decides every byte.
 
   lookup  facts about places among filler; one is asked for
   chain   who handed something on to whom, with distractors
-  table   tables of yearly figures; a sum over some of their rows`,
+  table   tables of yearly figures; a sum over some of their rows
+
+The recall tasks have a closed vocabulary of 100 words, for models that are trained from
+nothing: facts "key value" among filler, and a question "? key". --tokens is then exact,
+--samples counts documents, and --tokenizer-output writes the tokenizer of those words.
+
+  recall        the value stands behind the key
+  recall_chain  the value of a key is another key: the question has a "?" for each fact to follow
+  recall_rare   the fact is written backwards: "value < key"
+  recall_wrong  mislabelled: the reference answer is not in the document`,
 		Example: `  pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output docs.jsonl
-  pipeline synth --samples 10 --tokens 800 --sft --output - | head -1`,
+  pipeline synth --samples 10 --tokens 800 --sft --output - | head -1
+  pipeline synth --samples 1000 --task recall --tokens 40..64 --facts 8 --value-tokens 2 --output docs.jsonl --tokenizer-output tokenizer`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if o.MinTokens, o.MaxTokens, err = parseRange(tokens); err != nil {
 				return cli.Usage(fmt.Errorf("synth: --tokens: %w", err))
+			}
+			if o.Recall.MinFacts, o.Recall.MaxFacts, err = parseRange(facts); err != nil {
+				return cli.Usage(fmt.Errorf("synth: --facts: %w", err))
+			}
+			if tokenizer != "" {
+				if err := writeTokenizer(tokenizer); err != nil {
+					return fmt.Errorf("synth: --tokenizer-output: %w", err)
+				}
 			}
 			if output == "-" {
 				err = synth.Generate(cmd.OutOrStdout(), o)
@@ -55,8 +73,22 @@ decides every byte.
 	cmd.Flags().StringSliceVar(&o.Tasks, "task", synth.Tasks(), "tasks, taken in turn")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed")
 	cmd.Flags().BoolVar(&o.SFT, "sft", false, "add a response to each sample, for supervised fine-tuning")
+	cmd.Flags().StringVar(&facts, "facts", "4", "recall tasks: facts of a document, N or LOW..HIGH")
+	cmd.Flags().IntVar(&o.Recall.ValueTokens, "value-tokens", 1, "recall tasks: words of a value")
+	cmd.Flags().IntVar(&o.Recall.Questions, "questions", 1, "recall: samples of one document; each goes on with the questions and answers before it")
+	cmd.Flags().StringVar(&tokenizer, "tokenizer-output", "", "recall tasks: folder to write their tokenizer.json to")
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write, - for standard output")
 	return cmd
+}
+
+// writeTokenizer writes the files of the recall tasks' tokenizer into a folder.
+func writeTokenizer(dir string) error {
+	for name, data := range synth.Tokenizer() {
+		if err := writeFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseRange reads "800" or "500..60000".

@@ -11,6 +11,9 @@
 //	lookup  facts about places among filler; one is asked for
 //	chain   who handed something on to whom; follow some steps, then say where that person lives
 //	table   tables of yearly figures; the sum of one year over one region of one table
+//
+// A second family, recall.go, has a closed vocabulary of 100 words and a tokenizer of its own:
+// in-context lookup for models small enough to be watched while they learn.
 package synth
 
 import (
@@ -38,12 +41,13 @@ const MinTokens = 200
 
 // Options say what to make.
 type Options struct {
-	Samples   int
-	MinTokens int      // approximate, of the document; lengths are log-uniform
+	Samples   int      // of recall tasks: documents
+	MinTokens int      // approximate, of the document; of recall tasks exact, of the prompt; lengths are log-uniform
 	MaxTokens int      // inclusive
 	Tasks     []string // taken in turn; none: all three
 	Seed      uint64
-	SFT       bool // add a response: short reasoning that ends in "Therefore, the answer is X."
+	SFT       bool // add a response: short reasoning that ends in "Therefore, the answer is X."; of recall tasks the answer alone
+	Recall    Recall
 }
 
 // ErrOptions means that no document can be made as the options say.
@@ -53,9 +57,17 @@ func (o *Options) check() error {
 	if len(o.Tasks) == 0 {
 		o.Tasks = Tasks()
 	}
+	if o.isRecall() {
+		for _, t := range o.Tasks {
+			if !slices.Contains(RecallTasks(), t) {
+				return fmt.Errorf("task %q has prose, task %q a closed vocabulary; write two files", t, o.Tasks[0])
+			}
+		}
+		return o.checkRecall()
+	}
 	for _, t := range o.Tasks {
 		if tasks[t] == nil {
-			return fmt.Errorf("unknown task %q; tasks are %s", t, strings.Join(Tasks(), ", "))
+			return fmt.Errorf("unknown task %q; tasks are %s, or %s", t, strings.Join(Tasks(), ", "), strings.Join(RecallTasks(), ", "))
 		}
 	}
 	switch {
@@ -69,7 +81,10 @@ func (o *Options) check() error {
 	return nil
 }
 
-// Tasks returns the names of all tasks.
+// isRecall reports whether the first task is one over the small vocabulary.
+func (o *Options) isRecall() bool { return slices.Contains(RecallTasks(), o.Tasks[0]) }
+
+// Tasks returns the names of the tasks with prose.
 func Tasks() []string { return []string{TaskLookup, TaskChain, TaskTable} }
 
 // tasks make a puzzle for a document of about that many tokens.
@@ -104,8 +119,12 @@ func Generate(w io.Writer, o Options) error {
 	}
 	out := bufio.NewWriterSize(w, 256<<10)
 	var g generator
+	next := g.sample
+	if o.isRecall() {
+		next = g.recall
+	}
 	for i := range o.Samples {
-		line := g.sample(o, i)
+		line := next(o, i)
 		if _, err := out.Write(line); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package curriculum
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -14,11 +15,12 @@ const (
 	NameDropSolved            = "drop_solved"
 	NameSkipZeroVariance      = "skip_zero_variance"
 	NameQuarantineUnlearnable = "quarantine_unlearnable"
+	NameHoldOut               = "hold_out"
 )
 
 // Gates returns the names of all gates.
 func Gates() []string {
-	return []string{NameDropSolved, NameSkipZeroVariance, NameQuarantineUnlearnable}
+	return []string{NameDropSolved, NameSkipZeroVariance, NameQuarantineUnlearnable, NameHoldOut}
 }
 
 // A Gate refuses samples. Admit may be called by several goroutines at once.
@@ -46,6 +48,9 @@ func newGate(spec string) (Gate, error) {
 			err = fmt.Errorf("%s: %v is not a number of visits", name, n)
 		}
 		return quarantine{visits: int32(n)}, err
+	case NameHoldOut:
+		_, share, err := parameter(spec, 0.1, 0, 1)
+		return holdOut{share: share}, err
 	}
 	return nil, fmt.Errorf("%q is none of %s", name, strings.Join(Gates(), ", "))
 }
@@ -94,4 +99,23 @@ func (g quarantine) Admit(c *Candidate, _ Random) Reason {
 		return ReasonUnlearnable
 	}
 	return ReasonNone
+}
+
+// holdOut refuses the samples that are kept for evaluation.
+type holdOut struct {
+	stateless
+	share float64
+}
+
+func (g holdOut) Admit(c *Candidate, _ Random) Reason {
+	if HeldOut(c.Sample.ID, g.share) {
+		return ReasonHeldOut
+	}
+	return ReasonNone
+}
+
+// HeldOut reports whether a sample is among the share that is kept for evaluation. Its id alone
+// decides, so that every run, phase and seed holds out the same samples.
+func HeldOut(id history.SampleID, share float64) bool {
+	return float64(binary.BigEndian.Uint64(id[8:])>>11)/(1<<53) < share
 }

@@ -26,6 +26,7 @@ const (
 	ReasonSolved
 	ReasonZeroVariance
 	ReasonUnlearnable
+	ReasonHeldOut
 	ReasonShare
 
 	reasons // their number
@@ -52,6 +53,7 @@ var reasonTexts = [reasons]string{
 	ReasonSolved:       "solved: its mean is over the bound",
 	ReasonZeroVariance: "zero variance: its last groups gave no signal",
 	ReasonUnlearnable:  "unlearnable: visited often enough, without a success",
+	ReasonHeldOut:      "held out: kept for evaluation",
 	ReasonShare:        "its share of the epoch is full",
 }
 

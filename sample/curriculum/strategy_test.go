@@ -162,3 +162,21 @@ func TestConfigsThatCannotBeUsedAreRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+func TestHeldOutSamplesAreNeverDrawnWhateverTheSeed(t *testing.T) {
+	table := testTable(400)
+	for seed := range uint64(3) {
+		c := DefaultConfig(1)
+		c.Gates, c.Seed = []string{NameHoldOut + "=0.25"}, seed
+		s := whole(t, table, c, &Knowledge{})
+		for _, e := range entries(s) {
+			id, err := history.ParseSampleID(e.SampleID)
+			if err != nil || HeldOut(id, 0.25) {
+				t.Fatalf("seed %d draws %s, which is held out", seed, e.SampleID)
+			}
+		}
+		if n := s.Refused(); n < 70 || n > 130 {
+			t.Errorf("seed %d: %d of 400 are held out, want about 100", seed, n)
+		}
+	}
+}

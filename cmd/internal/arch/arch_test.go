@@ -27,6 +27,7 @@ var floors = []struct {
 	{"cmd/internal/report", 4, "HTML; no stage prints"},
 	{"cmd/internal/build", 3, "the engine joins the build stages"},
 	{"cmd/internal/arch", 5, "this test"},
+	{"cmd/study", 5, "a program for experiments: it drives the other one"},
 	{"train", 3, "the learner uses the streams of sample"},
 	{"sample", 2, "drawing needs datasets only"},
 	{"ingest", 2, "build stages meet in datasets, never in each other"},

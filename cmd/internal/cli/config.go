@@ -20,6 +20,7 @@ type Config struct {
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
 	Audit    AuditConfig    `toml:"audit"`
+	Train    TrainConfig    `toml:"train"`
 	Remote   RemoteConfig   `toml:"remote"`
 	Reward   RewardConfig   `toml:"reward"`
 	Eval     EvalConfig     `toml:"eval"`

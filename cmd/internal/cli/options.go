@@ -59,12 +59,26 @@ func (o option) set(c *Config, value string) error {
 			return fmt.Errorf("%q is neither true nor false", value)
 		}
 		v.SetBool(b)
-	case reflect.Int:
-		n, err := strconv.Atoi(value)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 {
 			return fmt.Errorf("%q is not a number", value)
 		}
-		v.SetInt(int64(n))
+		v.SetInt(n)
+	case reflect.Uint64:
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", value)
+		}
+		v.SetUint(n)
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", value)
+		}
+		v.SetFloat(x)
+	default:
+		panic("no flag can be of kind " + v.Kind().String())
 	}
 	return nil
 }
@@ -95,7 +109,7 @@ func (f *flagValue) Type() string {
 		return "number"
 	case *bool:
 		return "bool"
-	case *int:
+	case *int, *int64, *uint64, *float64:
 		return "number"
 	}
 	return "text"
@@ -150,6 +164,9 @@ func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 	}
 	if f.file != "" {
 		if err := readTOML(f.file, c); err != nil {
+			return nil, err
+		}
+		if err := c.Train.complete(f.file); err != nil {
 			return nil, err
 		}
 	}
@@ -266,12 +283,16 @@ func tomlKeys() []string {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-			keys[prefix+name] = true
 			ft := f.Type
-			if ft.Kind() == reflect.Slice {
+			if ft.Kind() == reflect.Slice || ft.Kind() == reflect.Pointer {
 				ft = ft.Elem()
 			}
-			if ft.Kind() == reflect.Struct {
+			if f.Anonymous {
+				walk(ft, prefix)
+				continue
+			}
+			keys[prefix+name] = true
+			if ft.Kind() == reflect.Struct && !reflect.PointerTo(ft).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 				walk(ft, prefix+name+".")
 			}
 		}
