@@ -43,11 +43,7 @@ func contextStride(n int) int { return n }
 
 // readBenchmarks indexes the files.
 func readBenchmarks(ctx context.Context, o Options) (*leaks, []Benchmark, error) {
-	inputs := make([]ingest.Input, len(o.Decontaminate))
-	for i, p := range o.Decontaminate {
-		inputs[i].Path = p
-	}
-	p, err := ingest.NewPlan(ctx, ingest.Options{Inputs: inputs, AllowNoContext: true})
+	p, err := ingest.NewPlan(ctx, ingest.Options{Inputs: o.Decontaminate, AllowNoContext: true})
 	if err != nil {
 		return nil, nil, err
 	}

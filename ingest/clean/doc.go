@@ -30,6 +30,7 @@ import (
 	"strings"
 
 	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest"
 	"github.com/longctx/pipeline/ingest/dedup"
 )
 
@@ -57,13 +58,13 @@ const NearEmptyWords = 50
 
 // Options say what to look for. The zero value looks for nothing.
 type Options struct {
-	NearDedup     float64  // Jaccard similarity of documents, in [0.5, 1]; 0: no near-deduplication
-	NearDedupBy   string   // BySample (the default) or ByDocument
-	Decontaminate []string // files or patterns of benchmarks, in any format that ingest reads
-	Fields        []string // of the benchmarks; none: question and answer
-	NGram         int      // words; 0: DefaultNGram
-	Check         []string // names of Checks to note
-	Drop          []string // names of Checks whose samples are dropped
+	NearDedup     float64        // Jaccard similarity of documents, in [0.5, 1]; 0: no near-deduplication
+	NearDedupBy   string         // BySample (the default) or ByDocument
+	Decontaminate []ingest.Input // benchmarks, in any format that ingest reads
+	Fields        []string       // of the benchmarks; none: question and answer
+	NGram         int            // words; 0: DefaultNGram
+	Check         []string       // names of Checks to note
+	Drop          []string       // names of Checks whose samples are dropped
 }
 
 // A check is a fact about one sample: a note on those that are kept, or a reason to drop them.

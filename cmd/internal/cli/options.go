@@ -89,6 +89,8 @@ func (f *flagValue) Type() string {
 		return "share"
 	case *Lengths:
 		return "lengths"
+	case *Names:
+		return "names"
 	case *bool:
 		return "bool"
 	case *int:
@@ -263,6 +265,9 @@ func tomlKeys() []string {
 	walk = func(t reflect.Type, prefix string) {
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 			keys[prefix+name] = true
 			ft := f.Type
