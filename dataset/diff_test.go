@@ -24,8 +24,10 @@ func TestChangesNameEveryPlaceThatDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []dataset.Change{
-		{Path: "In.Y", A: "2", B: "3"}, {Path: "List", A: "[1]", B: "[1,2]"},
-		{Path: "Only", A: "nothing", B: `{"X":0,"Y":0}`}, {Path: "Other", A: `"a"`, B: `"b"`},
+		{Path: "In.Y", A: "2", B: "3"},
+		{Path: "List", A: "[1]", B: "[1,2]"},
+		{Path: "Only", A: "nothing", B: `{"X":0,"Y":0}`},
+		{Path: "Other", A: `"a"`, B: `"b"`},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
