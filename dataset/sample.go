@@ -112,25 +112,27 @@ type Reason string
 
 // Reasons for which a stage drops what it was given.
 const (
-	ReasonInvalidJSON    Reason = "invalid_json"     // not one JSON value, or cut off
-	ReasonInvalidCSV     Reason = "invalid_csv"      // a row with other fields than the first one
-	ReasonInvalidUTF8    Reason = "invalid_utf8"     //
-	ReasonTooLarge       Reason = "record_too_large" // over --max-record
-	ReasonWrongType      Reason = "wrong_type"       // a field is there, but not of a usable type
-	ReasonMissingField   Reason = "missing_field"    //
-	ReasonEmptyQuestion  Reason = "empty_question"
-	ReasonEmptyContext   Reason = "empty_context"
-	ReasonEmptyAnswer    Reason = "empty_answer"
-	ReasonCorruptInput   Reason = "corrupt_input" // the rest of an input cannot be read: gzip, zstd, Parquet
-	ReasonChatTemplate   Reason = "chat_template" // the chat template refuses the messages
-	ReasonDuplicate      Reason = "duplicate"     // the same content hash came before
-	ReasonOverlong       Reason = "overlong"      // longer than the last phase allows
-	ReasonUnknownMessage Reason = "unknown_message"
-	ReasonNearDuplicate  Reason = "near_duplicate"         // says nearly what an earlier sample says
-	ReasonContaminated   Reason = "contaminated"           // holds a part of a benchmark
-	ReasonAnswerAbsent   Reason = "answer_not_in_document" // dropped because it was asked for, as the following
-	ReasonNearEmpty      Reason = "near_empty_document"
-	ReasonControl        Reason = "control_characters"
+	ReasonInvalidJSON        Reason = "invalid_json"     // not one JSON value, or cut off
+	ReasonInvalidCSV         Reason = "invalid_csv"      // a row with other fields than the first one
+	ReasonInvalidUTF8        Reason = "invalid_utf8"     //
+	ReasonTooLarge           Reason = "record_too_large" // over --max-record
+	ReasonWrongType          Reason = "wrong_type"       // a field is there, but not of a usable type
+	ReasonMissingField       Reason = "missing_field"    //
+	ReasonEmptyQuestion      Reason = "empty_question"
+	ReasonEmptyContext       Reason = "empty_context"
+	ReasonEmptyAnswer        Reason = "empty_answer"
+	ReasonCorruptInput       Reason = "corrupt_input" // the rest of an input cannot be read: gzip, zstd, Parquet
+	ReasonChatTemplate       Reason = "chat_template" // the chat template refuses the messages
+	ReasonDuplicate          Reason = "duplicate"     // the same content hash came before
+	ReasonOverlong           Reason = "overlong"      // longer than the last phase allows
+	ReasonUnknownMessage     Reason = "unknown_message"
+	ReasonMissingDocument    Reason = "missing_document"       // a question names a document that is not there
+	ReasonUnreadableDocument Reason = "unreadable_document"    // or one that has no text
+	ReasonNearDuplicate      Reason = "near_duplicate"         // says nearly what an earlier sample says
+	ReasonContaminated       Reason = "contaminated"           // holds a part of a benchmark
+	ReasonAnswerAbsent       Reason = "answer_not_in_document" // dropped because it was asked for, as the following
+	ReasonNearEmpty          Reason = "near_empty_document"
+	ReasonControl            Reason = "control_characters"
 )
 
 // Asked reports whether the reason is one that the options ask to drop samples for: such a

@@ -13,6 +13,7 @@ import (
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
 	"github.com/longctx/pipeline/ingest/clean"
+	"github.com/longctx/pipeline/ingest/documents"
 )
 
 // recordCost is how many bytes of memory a byte of input costs while it is in flight: text,
@@ -108,6 +109,8 @@ type inputConfig struct {
 	Name       string            `json:"name"`
 	Map        map[string]string `json:"map,omitempty"`
 	DataSource string            `json:"data_source,omitempty"`
+
+	Documents *documents.Identity `json:"documents,omitempty"`
 }
 
 func (j *ingestJob) plan() (*Plan, error) {
@@ -116,7 +119,12 @@ func (j *ingestJob) plan() (*Plan, error) {
 	for _, in := range j.ingest.Inputs {
 		p.Inputs = append(p.Inputs, in.Input)
 		p.Guards = append(p.Guards, fmt.Sprintf("%s: %d bytes, written %s", in.Name, in.Bytes, in.ModTime.UTC().Format("2006-01-02T15:04:05.000000000")))
-		c.Inputs = append(c.Inputs, inputConfig{in.Name, in.Map, in.DataSource})
+		config := inputConfig{Name: in.Name, Map: in.Map, DataSource: in.DataSource}
+		if in.Documents != nil {
+			config.Documents = &in.Documents.Identity
+			p.Guards = append(p.Guards, "documents of "+in.Name+": "+in.Documents.Guard())
+		}
+		c.Inputs = append(c.Inputs, config)
 	}
 	for i := range p.Splits {
 		p.sizes = append(p.sizes, j.ingest.SplitBytes(i))

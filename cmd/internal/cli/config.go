@@ -25,13 +25,14 @@ type Config struct {
 	Remote   RemoteConfig   `toml:"remote"`
 }
 
-// InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
+// InputConfig is one [[input]]. The flags --input, --format, --map, --data-source and --documents make such
 // entries too, one for each --input.
 type InputConfig struct {
 	Path       string            `toml:"path"`
 	Format     string            `toml:"format,omitempty"`
 	Map        map[string]string `toml:"map,omitempty"`
 	DataSource string            `toml:"data_source,omitempty"`
+	Documents  string            `toml:"documents,omitempty"`
 
 	Name string `toml:"-"` // of a fetched file, as its server has it
 }
@@ -124,7 +125,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
 	}
 	for _, in := range c.Input {
-		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.Name})
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Documents: in.Documents, Name: in.Name})
 	}
 	return o
 }
