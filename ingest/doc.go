@@ -49,6 +49,8 @@ type Options struct {
 	MaxRecord      int64 // bytes; a longer record is rejected. 0: DefaultMaxRecord
 	SplitBytes     int64 // bytes of input per split. 0: DefaultSplitBytes
 	AllowNoContext bool  // take samples without a document
+
+	PDF func([]byte) (string, error) // reads PDFs of Input.Documents; nil: documents.PDFText, which damaged ones can keep for ever
 }
 
 func (o *Options) defaults() {

@@ -194,7 +194,7 @@ func (p *Plan) folder(ctx context.Context, name string) (*documents.Folder, erro
 	if f := p.folders[abs]; f != nil {
 		return f, nil
 	}
-	f, err := documents.Open(ctx, abs, p.options.MaxRecord)
+	f, err := documents.Open(ctx, abs, documents.Options{Maximum: p.options.MaxRecord, PDF: p.options.PDF})
 	if err != nil {
 		return nil, fmt.Errorf("documents %q: %w", name, reason(err))
 	}

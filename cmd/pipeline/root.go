@@ -51,7 +51,7 @@ learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.1766
 	)
 	root.AddCommand(
 		newBuild(&g), newStage(&g, dataset.StageIngest), newStage(&g, dataset.StageTokenize), newStage(&g, dataset.StageBucket), newSynth(),
-		newInspect(&g), newDiff(&g), newAudit(&g), newVerify(&g), newEncode(), newRewards(&g), newSample(&g), newStream(&g), newServe(&g), newExport(&g),
+		newInspect(&g), newDiff(&g), newAudit(&g), newVerify(&g), newEncode(), newRewards(&g), newSample(&g), newStream(&g), newServe(&g), newExport(&g), newPDFText(),
 	)
 	return root
 }

@@ -8,7 +8,9 @@
 //   - HTML: the article of the page, without navigation and advertisements, by go-readability (a
 //     port of Mozilla's Readability.js, MIT, kept up to date; go-shiori's, from which it comes, has been given up).
 //   - PDF: the text of its pages by ledongthuc/pdf (BSD, from the Go authors' rsc/pdf, in work).
-//     It keeps no tables and no columns; a scanned page has no text, and says so.
+//     It keeps no tables and no columns; a scanned page has no text, and says so. Damaged bytes can
+//     keep it busy for ever (an open hex string does), as they can its relatives: a program gives it a
+//     process of its own (Options.PDF). pdfcpu reads no text, and PDFium in WebAssembly adds 5 MB and seconds at every start.
 //
 // The cost: each file is read once for its hash and once for its text, which is kept for the many
 // questions of one document while there is room (CacheBytes).
@@ -37,8 +39,14 @@ type Folder struct {
 	files   []file
 	byName  map[string]int // path in the folder, with slashes
 	byStem  map[string]int // the same without its extension; -1: of several files
-	maximum int64
+	options Options
 	cache   cache
+}
+
+// Options say how documents are read.
+type Options struct {
+	Maximum int64                        // bytes of a file or its text; a longer one is refused when it is asked for
+	PDF     func([]byte) (string, error) // text of a PDF; nil: PDFText
 }
 
 // Identity is what makes two folders the same.
@@ -58,9 +66,9 @@ type file struct {
 var ErrChanged = errors.New("document changed while it was read")
 
 // Open lists and hashes the documents below a folder; other files, and files and folders whose
-// names begin with a dot, are left out. A document longer than maximum is refused when it is asked for.
-func Open(ctx context.Context, root string, maximum int64) (*Folder, error) {
-	f := &Folder{root: root, byName: map[string]int{}, byStem: map[string]int{}, maximum: maximum}
+// names begin with a dot, are left out.
+func Open(ctx context.Context, root string, o Options) (*Folder, error) {
+	f := &Folder{root: root, byName: map[string]int{}, byStem: map[string]int{}, options: o}
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

@@ -42,8 +42,8 @@ func (f *Folder) find(name string) (int, *source.Problem) {
 }
 
 func (f *Folder) read(file file) (string, *source.Problem) {
-	if file.bytes > f.maximum {
-		return "", source.NewProblem(dataset.ReasonTooLarge, "document %q has %d bytes, the most is %d", file.name, file.bytes, f.maximum)
+	if file.bytes > f.options.Maximum {
+		return "", source.NewProblem(dataset.ReasonTooLarge, "document %q has %d bytes, the most is %d", file.name, file.bytes, f.options.Maximum)
 	}
 	unreadable := func(err error) (string, *source.Problem) {
 		return "", source.NewProblem(dataset.ReasonUnreadableDocument, "document %q: %v", file.name, err)
@@ -61,14 +61,18 @@ func (f *Folder) read(file file) (string, *source.Problem) {
 	if err != nil {
 		return unreadable(err)
 	}
-	text, err := readers[extension(file.name)](data)
+	reader := readers[extension(file.name)]
+	if f.options.PDF != nil && extension(file.name) == ".pdf" {
+		reader = f.options.PDF
+	}
+	text, err := reader(data)
 	switch {
 	case errors.Is(err, errUTF8):
 		return "", source.NewProblem(dataset.ReasonInvalidUTF8, "document %q: %v", file.name, err)
 	case err != nil:
 		return unreadable(err)
-	case int64(len(text)) > f.maximum:
-		return "", source.NewProblem(dataset.ReasonTooLarge, "document %q has %d bytes of text, the most is %d", file.name, len(text), f.maximum)
+	case int64(len(text)) > f.options.Maximum:
+		return "", source.NewProblem(dataset.ReasonTooLarge, "document %q has %d bytes of text, the most is %d", file.name, len(text), f.options.Maximum)
 	}
 	return text, nil
 }

@@ -18,7 +18,7 @@ import (
 var readers = map[string]func([]byte) (string, error){
 	".txt": plain, ".text": plain, ".md": plain, ".markdown": plain,
 	".html": page, ".htm": page, ".xhtml": page,
-	".pdf": pages,
+	".pdf": PDFText,
 }
 
 // Extensions returns the extensions of the files that are documents.
@@ -57,8 +57,9 @@ func page(data []byte) (text string, err error) {
 	return strings.ToValidUTF8(strings.TrimSpace(b.String()), "\ufffd"), nil
 }
 
-// pages returns the text of a PDF's pages, with a blank line between.
-func pages(data []byte) (text string, err error) {
+// PDFText returns the text of a PDF's pages, with a blank line between. Damaged bytes can keep the
+// library busy for ever, or exhaust the stack: Options.PDF is for a caller who has a process for it.
+func PDFText(data []byte) (text string, err error) {
 	defer recovered(&err)
 	r, err := pdf.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {

@@ -113,6 +113,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Stages: stages,
 		Ingest: ingest.Options{
 			MaxRecord: int64(c.Ingest.MaxRecord), SplitBytes: int64(c.Ingest.SplitSize), AllowNoContext: c.Ingest.AllowNoContext,
+			PDF: PDFText,
 		},
 		Clean: c.Clean.options(),
 		Tokenize: tokenize.Options{
