@@ -145,11 +145,14 @@ func TestAClaimIsQuestionAnswersAndResponse(t *testing.T) {
 			t.Errorf("another %s is the same claim", name)
 		}
 	}
-	chat := func(end string) uint64 {
-		return c.Look(&dataset.Sample{Question: strings.Repeat(doc, 5) + end, Messages: `[{"role":"user","content":"` + doc + `"}]`, Answers: []string{"1"}}).Near.Claim
+	chat := func(middle, end string) uint64 {
+		return c.Look(&dataset.Sample{Question: strings.Repeat(doc, 2) + middle + strings.Repeat(doc, 2) + end, Messages: `[{"role":"user","content":"` + doc + `"}]`, Answers: []string{"1"}}).Near.Claim
 	}
-	if chat("Which year?") == chat("Which month?") {
+	if chat("", "Which year?") == chat("", "Which month?") {
 		t.Error("the questions at the end of two long chats are one claim")
+	}
+	if chat("", "Which year?") != chat("another word", "Which year?") {
+		t.Error("a word in the middle of a chat's document makes another claim")
 	}
 }
 

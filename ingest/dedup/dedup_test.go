@@ -245,3 +245,48 @@ func TestPhrasesOfATemplateAreNoEvidence(t *testing.T) {
 		t.Error("the n-gram of one text is lost")
 	}
 }
+
+func TestOfSeveralNearTextsTheFirstIsNamed(t *testing.T) {
+	tried := 0
+	for seed := range uint64(30) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		middle, _, _ := twoSets(r, 4000, 1)
+		head, tail := slices.Clone(middle), slices.Clone(middle)
+		for i := range 300 { // 0.86 to the middle, 0.74 to each other
+			head[i], tail[len(tail)-1-i] = r.Uint64(), r.Uint64()
+		}
+		x, err := NewIndex(0.8, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, l, m := Sign(head), Sign(tail), Sign(middle)
+		x.Add(&h, 0)
+		x.Add(&l, 0)
+		if x.Len() < 2 || m.Similarity(&h) < 0.8 || m.Similarity(&l) < 0.8 {
+			continue // estimates err
+		}
+		tried++
+		if near, _, found := x.Add(&m, 0); found && near != 0 {
+			t.Errorf("seed %d: text %d is named, and the first is near too", seed, near)
+		}
+	}
+	if tried < 10 {
+		t.Errorf("only %d of 30 cases show anything", tried)
+	}
+}
+
+func TestGroupsNeverMeetHoweverFullTheTable(t *testing.T) {
+	x, err := NewIndex(0.8, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Sign(Hash(nil, "the same few words in every group of them"))
+	for group := range uint64(2000) {
+		if near, _, found := x.Add(&s, group); found {
+			t.Fatalf("group %d is near text %d of another one", group, near)
+		}
+	}
+	if near, similarity, found := x.Add(&s, 1234); !found || near != 1234 || similarity != 1 {
+		t.Errorf("%d, %v, %v", near, similarity, found)
+	}
+}
