@@ -153,6 +153,9 @@ func (r *runner) run(do func(context.Context, build.Options) (build.Report, erro
 			return cli.Usage(err)
 		}
 	}
+	if err := o.Clean.Validate(); err != nil {
+		return cli.Usage(fmt.Errorf("clean: %w", err))
+	}
 	o.Progress = new(build.Progress)
 	if o.Workers > 0 {
 		runtime.GOMAXPROCS(o.Workers)

@@ -94,6 +94,9 @@ func (o *Options) Enabled() bool {
 	return o.NearDedup > 0 || len(o.Decontaminate) > 0 || len(o.Check) > 0 || len(o.Drop) > 0
 }
 
+// Validate returns an error that names every option that cannot be.
+func (o Options) Validate() error { return o.defaults() }
+
 func (o *Options) defaults() error {
 	if o.NearDedupBy == "" {
 		o.NearDedupBy = BySample
