@@ -79,16 +79,22 @@ const (
 	NoteNUL Notes = 1 << iota
 	// NoteSpecial marks a sample whose question or context spells an added token of the tokenizer.
 	NoteSpecial
+	// NoteAnswerAbsent marks a sample of whose answers none stands in the document.
+	NoteAnswerAbsent
+	// NoteNearEmpty marks a sample whose document has hardly any words.
+	NoteNearEmpty
+	// NoteControl marks a sample whose text holds a control character that is no white space.
+	NoteControl
 )
 
 // Which stage's ledger counts which notes.
 const (
-	IngestNotes   = NoteNUL
+	IngestNotes   = NoteNUL | NoteAnswerAbsent | NoteNearEmpty | NoteControl
 	TokenizeNotes = NoteSpecial
 )
 
 // noteNames are the ledger's words, in bit order.
-var noteNames = []string{"nul", "special_tokens"}
+var noteNames = []string{"nul", "special_tokens", "answer_not_in_document", "near_empty_document", "control_characters"}
 
 // Names returns the ledger's word for each note that is set.
 func (n Notes) Names() []string {
@@ -106,21 +112,49 @@ type Reason string
 
 // Reasons for which a stage drops what it was given.
 const (
-	ReasonInvalidJSON    Reason = "invalid_json"     // not one JSON value, or cut off
-	ReasonInvalidCSV     Reason = "invalid_csv"      // a row with other fields than the first one
-	ReasonInvalidUTF8    Reason = "invalid_utf8"     //
-	ReasonTooLarge       Reason = "record_too_large" // over --max-record
-	ReasonWrongType      Reason = "wrong_type"       // a field is there, but not of a usable type
-	ReasonMissingField   Reason = "missing_field"    //
-	ReasonEmptyQuestion  Reason = "empty_question"
-	ReasonEmptyContext   Reason = "empty_context"
-	ReasonEmptyAnswer    Reason = "empty_answer"
-	ReasonCorruptInput   Reason = "corrupt_input" // the rest of an input cannot be read: gzip, zstd, Parquet
-	ReasonChatTemplate   Reason = "chat_template" // the chat template refuses the messages
-	ReasonDuplicate      Reason = "duplicate"     // the same content hash came before
-	ReasonOverlong       Reason = "overlong"      // longer than the last phase allows
-	ReasonUnknownMessage Reason = "unknown_message"
+	ReasonInvalidJSON        Reason = "invalid_json"     // not one JSON value, or cut off
+	ReasonInvalidCSV         Reason = "invalid_csv"      // a row with other fields than the first one
+	ReasonInvalidUTF8        Reason = "invalid_utf8"     //
+	ReasonTooLarge           Reason = "record_too_large" // over --max-record
+	ReasonWrongType          Reason = "wrong_type"       // a field is there, but not of a usable type
+	ReasonMissingField       Reason = "missing_field"    //
+	ReasonEmptyQuestion      Reason = "empty_question"
+	ReasonEmptyContext       Reason = "empty_context"
+	ReasonEmptyAnswer        Reason = "empty_answer"
+	ReasonCorruptInput       Reason = "corrupt_input" // the rest of an input cannot be read: gzip, zstd, Parquet
+	ReasonChatTemplate       Reason = "chat_template" // the chat template refuses the messages
+	ReasonDuplicate          Reason = "duplicate"     // the same content hash came before
+	ReasonOverlong           Reason = "overlong"      // longer than the last phase allows
+	ReasonUnknownMessage     Reason = "unknown_message"
+	ReasonMissingDocument    Reason = "missing_document"       // a question names a document that is not there
+	ReasonUnreadableDocument Reason = "unreadable_document"    // or one that has no text
+	ReasonNearDuplicate      Reason = "near_duplicate"         // says nearly what an earlier sample says
+	ReasonContaminated       Reason = "contaminated"           // holds a part of a benchmark
+	ReasonAnswerAbsent       Reason = "answer_not_in_document" // dropped because it was asked for, as the following
+	ReasonNearEmpty          Reason = "near_empty_document"
+	ReasonControl            Reason = "control_characters"
 )
+
+// Asked reports whether the reason is one that the options ask to drop samples for: such a
+// drop says nothing bad of the input.
+func (r Reason) Asked() bool {
+	switch r {
+	case ReasonDuplicate, ReasonNearDuplicate, ReasonContaminated, ReasonAnswerAbsent, ReasonNearEmpty, ReasonControl:
+		return true
+	}
+	return false
+}
+
+// Evidence says by what a near duplicate or a contaminated sample was recognized.
+type Evidence struct {
+	KeptSampleID string  `json:"kept_sample_id,omitzero"` // near_duplicate: the earlier sample that stays
+	Similarity   float64 `json:"similarity,omitzero"`     // near_duplicate: of the two documents, to three digits
+	Benchmark    string  `json:"benchmark,omitzero"`      // contaminated: name of the file
+	BenchmarkID  string  `json:"benchmark_id,omitzero"`   // its sample, by the file's own id or the content hash
+	Field        string  `json:"field,omitzero"`          // of the benchmark's sample. Example: "question"
+	NGram        string  `json:"n_gram,omitzero"`         // the words that both have
+	FoundIn      string  `json:"found_in,omitzero"`       // where they stand in the dropped sample. Example: "context"
+}
 
 // A Reject is one record, or one sample of a record, that went to quarantine.
 type Reject struct {
@@ -133,4 +167,6 @@ type Reject struct {
 	Reason   Reason `json:"reason"`
 	Detail   string `json:"detail"`
 	Excerpt  string `json:"excerpt"` // the record's first characters, invalid bytes replaced
+
+	Evidence *Evidence `json:"evidence,omitempty"`
 }

@@ -39,6 +39,7 @@ type Input struct {
 	Format     string            // name of a family, or "auto" (the default)
 	Map        map[string]string // field of the sample -> path in the record. Example: question -> "query"
 	DataSource string            // task name of records that do not say one; optional
+	Documents  string            // folder of the documents that the records name; optional, generic format only
 	Name       string            // of the one file that Path is, as manifests have it; empty: its path below the folder where a pattern begins
 }
 
@@ -48,6 +49,8 @@ type Options struct {
 	MaxRecord      int64 // bytes; a longer record is rejected. 0: DefaultMaxRecord
 	SplitBytes     int64 // bytes of input per split. 0: DefaultSplitBytes
 	AllowNoContext bool  // take samples without a document
+
+	PDF func([]byte) (string, error) // reads PDFs of Input.Documents; nil: documents.PDFText, which damaged ones can keep for ever
 }
 
 func (o *Options) defaults() {

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"fmt"
+
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest/source"
@@ -59,6 +61,11 @@ func (p *Parser) Parse(c Chunk, emit func(arrow.Record) error) (Counts, []datase
 			break
 		}
 	}
+	if p.in.Documents != nil && p.err == nil {
+		if err := p.in.Documents.Err(); err != nil {
+			p.err = fmt.Errorf("%w: %w", ErrInputChanged, err)
+		}
+	}
 	if p.err == nil && p.builder.Rows() > 0 {
 		p.flush()
 	}
@@ -69,9 +76,11 @@ func (p *Parser) recordParser(input int) (*source.Parser, error) {
 	if r, ok := p.parsers[input]; ok {
 		return r, nil
 	}
-	r, err := source.NewParser(p.in.Format, source.Options{
-		Map: p.in.Map, DataSource: p.in.DataSource, AllowNoContext: p.plan.options.AllowNoContext,
-	}, p)
+	o := source.Options{Map: p.in.Map, DataSource: p.in.DataSource, AllowNoContext: p.plan.options.AllowNoContext}
+	if p.in.Documents != nil {
+		o.Documents = p.in.Documents.Text
+	}
+	r, err := source.NewParser(p.in.Format, o, p)
 	p.parsers[input] = r
 	return r, err
 }

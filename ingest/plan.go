@@ -18,6 +18,7 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/ingest/documents"
 	"github.com/longctx/pipeline/ingest/source"
 )
 
@@ -27,6 +28,7 @@ type Plan struct {
 	Splits []dataset.Split // SHA256 and FirstLine are not known yet
 
 	options Options
+	folders map[string]*documents.Folder // by absolute path
 }
 
 // A Planned input is one file, as it was when it was planned.
@@ -39,6 +41,7 @@ type Planned struct {
 	Recognized    bool // Format was recognized by the first records, not given
 	Map           map[string]string
 	DataSource    string
+	Documents     *documents.Folder // nil: the records hold their documents
 
 	splits int64 // number of splits of this input
 }
@@ -48,7 +51,7 @@ type Planned struct {
 // function of the inputs and options alone.
 func NewPlan(ctx context.Context, o Options) (*Plan, error) {
 	o.defaults()
-	p := &Plan{options: o}
+	p := &Plan{options: o, folders: map[string]*documents.Folder{}}
 	names := namer{}
 	given := map[string]Input{} // by path of a file
 	for _, in := range o.Inputs {
@@ -96,6 +99,9 @@ func checkInput(in Input) error {
 		return fmt.Errorf("unknown format %q; did you mean %q? Formats are %s", in.Format,
 			nearest(in.Format, source.Names()), strings.Join(append([]string{FormatAuto}, source.Names()...), ", "))
 	}
+	if in.Documents != "" && in.Format != source.Generic {
+		return fmt.Errorf("format %q has documents of its own and takes no folder of them; format %q does", in.Format, source.Generic)
+	}
 	if len(in.Map) > 0 && in.Format != source.Generic {
 		return fmt.Errorf("format %q has fields of its own and takes no map; format %q does", in.Format, source.Generic)
 	}
@@ -111,6 +117,9 @@ func sameOptions(a, b Input) error {
 	}
 	if !maps.Equal(a.Map, b.Map) {
 		differ = append(differ, fmt.Sprintf("map %s and %s", mapText(a.Map), mapText(b.Map)))
+	}
+	if a.Documents != b.Documents {
+		differ = append(differ, fmt.Sprintf("documents %q and %q", a.Documents, b.Documents))
 	}
 	if a.DataSource != b.DataSource {
 		differ = append(differ, fmt.Sprintf("data source %q and %q", a.DataSource, b.DataSource))
@@ -139,6 +148,13 @@ func nearest(word string, words []string) string {
 // look opens one file, sees what it holds, and appends its splits.
 func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) {
 	planned := Planned{Path: file.path, Map: in.Map, DataSource: in.DataSource}
+	if in.Documents != "" {
+		folder, err := p.folder(ctx, in.Documents)
+		if err != nil {
+			return planned, err
+		}
+		planned.Documents = folder
+	}
 	planned.Format = in.Format
 	f, err := os.Open(file.path)
 	if err != nil {
@@ -163,10 +179,27 @@ func (p *Plan) look(ctx context.Context, in Input, file found) (Planned, error) 
 	}
 	planned.Recognized = true
 	planned.Format = source.Generic
-	if len(in.Map) == 0 {
+	if len(in.Map) == 0 && in.Documents == "" {
 		planned.Format = source.Recognize(h.records).Name
 	}
 	return planned, nil
+}
+
+// folder opens a folder of documents, once for all inputs.
+func (p *Plan) folder(ctx context.Context, name string) (*documents.Folder, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, fmt.Errorf("documents %q: %w", name, err)
+	}
+	if f := p.folders[abs]; f != nil {
+		return f, nil
+	}
+	f, err := documents.Open(ctx, abs, documents.Options{Maximum: p.options.MaxRecord, PDF: p.options.PDF})
+	if err != nil {
+		return nil, fmt.Errorf("documents %q: %w", name, reason(err))
+	}
+	p.folders[abs] = f
+	return f, nil
 }
 
 // arrange finds out how records stand in the file, cuts it into splits, and returns its head.

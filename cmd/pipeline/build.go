@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/longctx/pipeline/cmd/internal/cli"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/ingest/clean"
 )
 
 var allStages = []dataset.Stage{dataset.StageIngest, dataset.StageTokenize, dataset.StageBucket}
@@ -37,6 +39,7 @@ A build that was killed goes on where it stopped; one that is finished does noth
 		Example: `  pipeline build --input 'docs/*.jsonl' --phases 20000,60000 --output data
   pipeline build --input hf://datasets/Tongyi-Zhiwen/DocQA-RL-1.6K --tokenizer hf://Qwen/Qwen2.5-7B-Instruct
   pipeline build --input qa.parquet --map question=query,context=document.text --tokenizer qwen/tokenizer.json
+  pipeline build --input 'docs/*.jsonl' --near-dedup 0.8 --decontaminate 'bench/*.jsonl' --check answer_not_in_document
   pipeline build --config pipeline.toml --print-config
 
   # by hand, in several processes: plan, then every split in any order, then commit
@@ -150,6 +153,9 @@ func (r *runner) run(do func(context.Context, build.Options) (build.Report, erro
 			return cli.Usage(err)
 		}
 	}
+	if err := o.Clean.Validate(); err != nil {
+		return cli.Usage(fmt.Errorf("clean: %w", err))
+	}
 	o.Progress = new(build.Progress)
 	if o.Workers > 0 {
 		runtime.GOMAXPROCS(o.Workers)
@@ -213,6 +219,7 @@ func (r *runner) summary(report build.Report, p *build.Progress, elapsed time.Du
 		return err
 	}
 	printFormats(w, m)
+	printBenchmarks(w, m)
 	for _, l := range m.Ledger {
 		printLedger(w, l)
 	}
@@ -242,10 +249,32 @@ func printFormats(w io.Writer, m *dataset.Manifest) {
 	}
 }
 
+// printBenchmarks says how much of each benchmark is looked for.
+func printBenchmarks(w io.Writer, m *dataset.Manifest) {
+	var c struct {
+		Clean struct {
+			Benchmarks []clean.Benchmark `json:"benchmarks"`
+		} `json:"clean"`
+	}
+	if json.Unmarshal(m.Config[dataset.StageIngest], &c) != nil {
+		return
+	}
+	for _, b := range c.Clean.Benchmarks {
+		fmt.Fprintf(w, "pipeline: decontaminate against %s: %s samples read as %s", b.Name, cli.Count(b.Samples), b.Format)
+		if b.Rejects > 0 {
+			fmt.Fprintf(w, "; %s records could not be read and are not looked for", cli.Count(b.Rejects))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
 func printLedger(w io.Writer, l dataset.Ledger) {
 	fmt.Fprintf(w, "pipeline: %s: %s in, %s kept", l.Stage, cli.Count(l.In), cli.Count(l.Kept))
 	for _, reason := range l.Reasons() {
 		fmt.Fprintf(w, ", %s %s", cli.Count(l.Drops[reason]), reason)
+	}
+	for _, note := range slices.Sorted(maps.Keys(l.Notes)) {
+		fmt.Fprintf(w, "; %s kept with %s", cli.Count(l.Notes[note]), note)
 	}
 	fmt.Fprintln(w)
 }

@@ -52,9 +52,8 @@ learning of long-context reasoning, as QwenLong-L1 describes it (arXiv 2505.1766
 	)
 	root.AddCommand(
 		newBuild(&g), newStage(&g, dataset.StageIngest), newStage(&g, dataset.StageTokenize), newStage(&g, dataset.StageBucket), newSynth(),
-		newInspect(&g), newAudit(&g), newVerify(&g), newEncode(), newRewards(&g), newSample(&g), newStream(&g), newServe(&g),
-		newTrain(&g),
-		newExport(&g), newScore(&g), newEval(&g),
+		newInspect(&g), newDiff(&g), newAudit(&g), newVerify(&g), newEncode(), newRewards(&g), newSample(&g), newStream(&g), newServe(&g),
+		newExport(&g), newScore(&g), newEval(&g), newTrain(&g), newPDFText(),
 	)
 	return root
 }

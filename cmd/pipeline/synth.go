@@ -17,7 +17,7 @@ import (
 
 func newSynth() *cobra.Command {
 	var o synth.Options
-	var tokens, facts, output, tokenizer string
+	var tokens, difficulty, facts, output, tokenizer string
 	cmd := &cobra.Command{
 		Use:     "synth --samples N --output FILE [flags]",
 		GroupID: "build",
@@ -29,6 +29,14 @@ decides every byte.
   chain   who handed something on to whom, with distractors
   table   tables of yearly figures; a sum over some of their rows
 
+Of these the difficulty grows with the length. Of the following --difficulty chooses it, from
+1 to 10, at any length:
+
+  needles    that many values of one thing, to be named in their order
+  keys       that many steps along a chain of UUIDs, which leads to the question
+  variables  that many steps from one variable to another; order matters
+  report     arithmetic over tables of annual reports: 1 a figure, 2 a change, then sums over segments
+
 The recall tasks have a closed vocabulary of 100 words, for models that are trained from
 nothing: facts "key value" among filler, and a question "? key". --tokens is then exact,
 --samples counts documents, and --tokenizer-output writes the tokenizer of those words.
@@ -38,6 +46,7 @@ nothing: facts "key value" among filler, and a question "? key". --tokens is the
   recall_rare   the fact is written backwards: "value < key"
   recall_wrong  mislabelled: the reference answer is not in the document`,
 		Example: `  pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output docs.jsonl
+  pipeline synth --task needles,keys,variables,report --difficulty 2..6 --tokens 4000..120000 --output hard.jsonl
   pipeline synth --samples 10 --tokens 800 --sft --output - | head -1
   pipeline synth --samples 1000 --task recall --tokens 40..64 --facts 8 --value-tokens 2 --output docs.jsonl --tokenizer-output tokenizer`,
 		Args: noArgs,
@@ -45,6 +54,9 @@ nothing: facts "key value" among filler, and a question "? key". --tokens is the
 			var err error
 			if o.MinTokens, o.MaxTokens, err = parseRange(tokens); err != nil {
 				return cli.Usage(fmt.Errorf("synth: --tokens: %w", err))
+			}
+			if o.MinDifficulty, o.MaxDifficulty, err = parseRange(difficulty); err != nil {
+				return cli.Usage(fmt.Errorf("synth: --difficulty: %w", err))
 			}
 			if o.Recall.MinFacts, o.Recall.MaxFacts, err = parseRange(facts); err != nil {
 				return cli.Usage(fmt.Errorf("synth: --facts: %w", err))
@@ -71,6 +83,7 @@ nothing: facts "key value" among filler, and a question "? key". --tokens is the
 	cmd.Flags().IntVar(&o.Samples, "samples", 100, "number of samples")
 	cmd.Flags().StringVar(&tokens, "tokens", "500..60000", "length of the documents, about, in tokens: N or LOW..HIGH")
 	cmd.Flags().StringSliceVar(&o.Tasks, "task", synth.Tasks(), "tasks, taken in turn")
+	cmd.Flags().StringVar(&difficulty, "difficulty", "2..4", "of needles, keys, variables and report: N or LOW..HIGH")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed")
 	cmd.Flags().BoolVar(&o.SFT, "sft", false, "add a response to each sample, for supervised fine-tuning")
 	cmd.Flags().StringVar(&facts, "facts", "4", "recall tasks: facts of a document, N or LOW..HIGH")

@@ -100,7 +100,7 @@ func wrongType(field string, v Value, want string) *Problem {
 
 // Targets are the fields of the generic format that a map may rename.
 var Targets = []string{
-	"id", "context", "question", "questions", "answer", "answers", "response", "data_source", "meta", "messages",
+	"id", "context", "document", "question", "questions", "answer", "answers", "response", "data_source", "meta", "messages",
 }
 
 // CheckMap returns an error unless every target of a map is a field of the generic format

@@ -11,6 +11,7 @@ const Generic = "jsonl"
 // question or many on one document, SFT samples with a response, and chats.
 //
 //	{"id", "context", "question", "answer" | "answers", "response", "data_source", "meta"}
+//	{"document": name of a file, "question", ..}
 //	{"context", "questions": [{"question", "answer", "id"}, ..]}
 //	{"context", "questions": ["..", ..], "answers": [.., ..]}
 //	{"messages": [{"role", "content"}, ..], "answer"}
@@ -102,8 +103,21 @@ func (g *genericRecord) common() (s dataset.Sample, bad *Problem) {
 	return s, nil
 }
 
+// document takes the text that the record holds, or names.
 func (g *genericRecord) document(id string) bool {
 	name, v := g.target("context")
+	if field, named := g.target("document"); v.IsNone() && named.Kind() == KindString {
+		if g.documents == nil {
+			g.Reject(id, problem(dataset.ReasonMissingField, "no field %q, and no folder is given for the document that %q names", name, field))
+			return false
+		}
+		text, bad := g.documents(g.unquote(named))
+		if bad != nil {
+			g.Reject(id, bad)
+			return false
+		}
+		return g.Text(id, text)
+	}
 	return g.Document(id, name, v)
 }
 

@@ -19,6 +19,9 @@ type Options struct {
 	Map            map[string]string // generic format only: field of the sample -> path in the record
 	DataSource     string            // task name of records that do not say
 	AllowNoContext bool              // samples without a document are taken, such as math
+
+	// Documents returns the document of a name, for records that name one; nil: they hold it.
+	Documents func(name string) (string, *Problem)
 }
 
 // A Parser reads the records of one input. It is not safe for use by several goroutines.
@@ -36,7 +39,7 @@ func NewParser(family string, o Options, sink Sink) (*Parser, error) {
 		return nil, fmt.Errorf("unknown format %q", family)
 	}
 	p := &Parser{family: f, checker: NewChecker()}
-	p.out = Out{sink: sink, dataSource: f.DataSource, allowNoContext: o.AllowNoContext}
+	p.out = Out{sink: sink, dataSource: f.DataSource, allowNoContext: o.AllowNoContext, documents: o.Documents}
 	if o.DataSource != "" {
 		p.out.dataSource = o.DataSource
 	}
@@ -70,6 +73,7 @@ type Out struct {
 	paths          map[string][]string
 	dataSource     string
 	allowNoContext bool
+	documents      func(name string) (string, *Problem)
 
 	context  string
 	hash     dataset.ContextHash

@@ -12,6 +12,13 @@
 //	chain   who handed something on to whom; follow some steps, then say where that person lives
 //	table   tables of yearly figures; the sum of one year over one region of one table
 //
+// The difficulty of those follows from the length. That of the following is chosen:
+//
+//	needles    several values of one thing, all to be named in their order
+//	keys       a chain of UUIDs leads to the question, among chains to other questions
+//	variables  statements set variables from others; order matters
+//	report     arithmetic over the tables of annual reports of several companies
+//
 // A second family, recall.go, has a closed vocabulary of 100 words and a tokenizer of its own:
 // in-context lookup for models small enough to be watched while they learn.
 package synth
@@ -46,8 +53,10 @@ type Options struct {
 	MaxTokens int      // inclusive
 	Tasks     []string // taken in turn; none: all three
 	Seed      uint64
-	SFT       bool // add a response: short reasoning that ends in "Therefore, the answer is X."; of recall tasks the answer alone
-	Recall    Recall
+	// Difficulty of the tasks of HardTasks, from 1 to MaxDifficulty, drawn evenly; both 0: 2 to 4.
+	MinDifficulty, MaxDifficulty int
+	SFT                          bool // add a response: short reasoning that ends in "Therefore, the answer is X."; of recall tasks the answer alone
+	Recall                       Recall
 }
 
 // ErrOptions means that no document can be made as the options say.
@@ -66,8 +75,8 @@ func (o *Options) check() error {
 		return o.checkRecall()
 	}
 	for _, t := range o.Tasks {
-		if tasks[t] == nil {
-			return fmt.Errorf("unknown task %q; tasks are %s, or %s", t, strings.Join(Tasks(), ", "), strings.Join(RecallTasks(), ", "))
+		if tasks[t] == nil && hard[t] == nil {
+			return fmt.Errorf("unknown task %q; tasks are %s", t, strings.Join(slices.Concat(Tasks(), HardTasks(), RecallTasks()), ", "))
 		}
 	}
 	switch {
@@ -78,13 +87,13 @@ func (o *Options) check() error {
 	case o.MaxTokens < o.MinTokens:
 		return fmt.Errorf("at most %d tokens are fewer than at least %d", o.MaxTokens, o.MinTokens)
 	}
-	return nil
+	return o.checkDifficulty()
 }
 
 // isRecall reports whether the first task is one over the small vocabulary.
 func (o *Options) isRecall() bool { return slices.Contains(RecallTasks(), o.Tasks[0]) }
 
-// Tasks returns the names of the tasks with prose.
+// Tasks returns the names of the tasks whose difficulty follows from the length.
 func Tasks() []string { return []string{TaskLookup, TaskChain, TaskTable} }
 
 // tasks make a puzzle for a document of about that many tokens.
@@ -101,6 +110,7 @@ type puzzle struct {
 	pieces           []piece // in the order of the document
 	facts            int     // facts that the answer needs
 	distractors      int     // facts like those, that it does not need
+	difficulty       int     // 0: of a task that has none
 }
 
 // A piece is a sentence or a table to be set among the filler.
@@ -142,7 +152,7 @@ func (g *generator) sample(o Options, i int) []byte {
 	rng := rand.New(rand.NewPCG(o.Seed, uint64(i)))
 	task := o.Tasks[i%len(o.Tasks)]
 	tokens := logUniform(rng, o.MinTokens, o.MaxTokens)
-	p := tasks[task](rng, tokens)
+	p := o.puzzle(rng, task, tokens)
 	needles := g.doc.write(rng, p.pieces, tokens)
 
 	b := append(g.line[:0], `{"id":`...)
@@ -155,7 +165,11 @@ func (g *generator) sample(o Options, i int) []byte {
 		b = quote(append(b, `,"response":`...), p.reasoning+" Therefore, the answer is "+p.answer+".")
 	}
 	b = quote(append(b, `,"data_source":`...), "synth_"+task)
-	b = fmt.Appendf(b, `,"meta":{"facts":%d,"distractors":%d,"needles":[`, p.facts, p.distractors)
+	b = append(b, `,"meta":{`...)
+	if p.difficulty > 0 {
+		b = fmt.Appendf(b, `"difficulty":%d,`, p.difficulty)
+	}
+	b = fmt.Appendf(b, `"facts":%d,"distractors":%d,"needles":[`, p.facts, p.distractors)
 	for n, at := range needles {
 		if n > 0 {
 			b = append(b, ',')

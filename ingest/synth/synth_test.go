@@ -23,8 +23,8 @@ type sample struct {
 	Response   string `json:"response"`
 	DataSource string `json:"data_source"`
 	Meta       struct {
-		Facts, Distractors int
-		Needles            []int
+		Difficulty, Facts, Distractors int
+		Needles                        []int
 	} `json:"meta"`
 }
 

@@ -38,7 +38,7 @@ var floors = []struct {
 
 // leaves know nothing of datasets and may be imported from any floor.
 var leaves = []string{
-	"tokenize/bpe", "tokenize/template", "tokenize/hf", "ingest/remote", "ingest/synth",
+	"tokenize/bpe", "tokenize/template", "tokenize/hf", "ingest/remote", "ingest/synth", "ingest/dedup",
 	"train/reward", "train/policy", "train/advantage",
 }
 

@@ -8,6 +8,7 @@
 //
 //	plan ─▶ .work/plan.json
 //	one  ─▶ .work/split-00003/{rl-phase-1.parquet, ids.parquet, quarantine-ingest.jsonl, result.json}
+//	                           and, to settle near duplicates, near.parquet and signatures.parquet
 //	commit ▶ .work/commit.json ─▶ renames ─▶ manifest.json ─▶ .work removed
 //
 // Inside a split, a reader cuts chunks of records, workers parse, tokenize and bucket them
@@ -25,6 +26,7 @@ import (
 	"github.com/longctx/pipeline/bucket"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/ingest/clean"
 	"github.com/longctx/pipeline/tokenize"
 )
 
@@ -33,6 +35,7 @@ import (
 type Options struct {
 	Stages   []dataset.Stage // consecutive: all three, or one
 	Ingest   ingest.Options
+	Clean    clean.Options // used where the stage ingest runs
 	Tokenize tokenize.Options
 	Bucket   bucket.Options
 
@@ -65,13 +68,19 @@ type Report struct {
 	UpToDate bool // nothing was done: the dataset was there already
 }
 
-// BadShare returns the share of records that were quarantined, in [0, 1].
+// BadShare returns the share of records that were quarantined because they are bad, in [0, 1].
+// What the options ask to drop is not: duplicates, contaminated samples and the like.
 func BadShare(m *dataset.Manifest) float64 {
 	l := m.LedgerOf(dataset.StageIngest)
 	if l.In == 0 {
 		return 0
 	}
-	bad := l.Dropped() - l.Drops[dataset.ReasonDuplicate] + m.LedgerOf(dataset.StageTokenize).Dropped()
+	bad := l.Dropped() + m.LedgerOf(dataset.StageTokenize).Dropped()
+	for reason, n := range l.Drops {
+		if reason.Asked() {
+			bad -= n
+		}
+	}
 	return float64(bad) / float64(l.In)
 }
 

@@ -56,7 +56,7 @@ func (b *build) prepare(ctx context.Context) (*dataset.Manifest, error) {
 		Stage: b.plan.Stage, Config: b.plan.Config, Tokenizer: b.plan.Tokenizer, Template: b.plan.Template,
 		Inputs: slices.Clone(b.plan.Inputs), Splits: slices.Clone(b.plan.Splits),
 	}}
-	steps := []func(context.Context) error{c.load, c.number, c.settle, c.placeShards, c.quarantine, c.files, c.replace, c.describe}
+	steps := []func(context.Context) error{c.load, c.number, c.settle, c.settleNear, c.placeShards, c.quarantine, c.files, c.replace, c.describe}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -25,6 +25,7 @@ type committer struct {
 	results []splitResult
 	ledger  map[dataset.Stage]*dataset.Ledger
 	drop    map[int]map[string]bool // [split][sample id]: duplicates of an earlier split's sample
+	near    *near                   // nil without near-deduplication
 	moves   []move
 	dirs    []string // folders below commitDir
 	stale   []string // files of the dataset before
@@ -92,7 +93,7 @@ func (c *committer) settle(ctx context.Context) error {
 			}
 			for _, row := range rows {
 				if _, dup := seen[row.ID]; dup {
-					c.dropRow(i, row)
+					c.dropRow(i, row, dataset.ReasonDuplicate)
 				} else {
 					seen[row.ID] = struct{}{}
 				}
@@ -102,13 +103,13 @@ func (c *committer) settle(ctx context.Context) error {
 	return nil
 }
 
-func (c *committer) dropRow(split int, row idRow) {
+func (c *committer) dropRow(split int, row idRow, reason dataset.Reason) {
 	if c.drop[split] == nil {
 		c.drop[split] = map[string]bool{}
 	}
 	c.drop[split][hex.EncodeToString(row.ID[:])] = true
 	notes := dataset.Notes(row.Notes)
-	c.ledger[dataset.StageIngest].Redeem(dataset.ReasonDuplicate, notes&dataset.IngestNotes)
+	c.ledger[dataset.StageIngest].Redeem(reason, notes&dataset.IngestNotes)
 	if l := c.ledger[dataset.StageTokenize]; l != nil {
 		l.Forget(dataset.Reason(row.Refused), notes&dataset.TokenizeNotes)
 	}
@@ -171,7 +172,15 @@ func (c *committer) quarantine(ctx context.Context) error {
 		to := path.Join("quarantine", string(stage)+".jsonl")
 		aside := path.Join(commitDir, to)
 		for i, r := range c.results {
-			if !slices.Contains(r.Quarantine, stage) {
+			filed := slices.Contains(r.Quarantine, stage)
+			var near []dataset.Reject
+			if stage == dataset.StageIngest {
+				var err error
+				if near, err = c.near.rejects(i); err != nil {
+					return err
+				}
+			}
+			if !filed && len(near) == 0 {
 				continue
 			}
 			if out == nil {
@@ -182,8 +191,15 @@ func (c *committer) quarantine(ctx context.Context) error {
 				buf := bufio.NewWriter(f)
 				out = &rejectFile{file: f, buf: buf, enc: newRejectEncoder(buf)}
 			}
-			if err := c.copyRejects(i, stage, out.enc); err != nil {
-				return err
+			if filed {
+				if err := c.copyRejects(i, stage, out.enc); err != nil {
+					return err
+				}
+			}
+			for _, r := range near {
+				if err := out.enc.Encode(r); err != nil {
+					return err
+				}
 			}
 		}
 		if out == nil {

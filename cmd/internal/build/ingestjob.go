@@ -12,6 +12,8 @@ import (
 
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/ingest/clean"
+	"github.com/longctx/pipeline/ingest/documents"
 )
 
 // recordCost is how many bytes of memory a byte of input costs while it is in flight: text,
@@ -29,7 +31,14 @@ type ingestJob struct {
 	chain
 	o       Options
 	ingest  *ingest.Plan
-	parsers sync.Pool // of *ingest.Parser: one per goroutine at work
+	clean   *clean.Plan // nil: nothing to look for
+	readers sync.Pool   // of *recordReader: one per goroutine at work
+}
+
+// A recordReader turns records into samples, and looks at them.
+type recordReader struct {
+	parser  *ingest.Parser
+	cleaner *clean.Cleaner // may be nil
 }
 
 func newIngestJob(ctx context.Context, o Options) (*ingestJob, error) {
@@ -47,7 +56,18 @@ func newIngestJob(ctx context.Context, o Options) (*ingestJob, error) {
 		}
 	}
 	j := &ingestJob{chain: c, o: o, ingest: p}
-	j.parsers.New = func() any { return ingest.NewParser(p) }
+	if o.Clean.Enabled() {
+		if j.clean, err = clean.NewPlan(ctx, o.Clean); err != nil {
+			return nil, err
+		}
+	}
+	j.readers.New = func() any {
+		r := &recordReader{parser: ingest.NewParser(p)}
+		if j.clean != nil {
+			r.cleaner = j.clean.New()
+		}
+		return r
+	}
 	return j, nil
 }
 
@@ -57,21 +77,54 @@ type ingestConfig struct {
 	SplitBytes     int64         `json:"split_bytes"`
 	AllowNoContext bool          `json:"allow_no_context"`
 	Inputs         []inputConfig `json:"inputs"`
+	Clean          *cleanConfig  `json:"clean,omitempty"`
+}
+
+// cleanConfig has the benchmarks by their content: one that changed makes another build.
+type cleanConfig struct {
+	NearDedup   float64           `json:"near_dedup,omitempty"`
+	NearDedupBy string            `json:"near_dedup_by,omitempty"`
+	Benchmarks  []clean.Benchmark `json:"benchmarks,omitempty"`
+	Fields      []string          `json:"benchmark_fields,omitempty"`
+	NGram       int               `json:"n_gram,omitempty"`
+	Check       []string          `json:"check,omitempty"`
+	Drop        []string          `json:"drop,omitempty"`
+}
+
+func newCleanConfig(p *clean.Plan) *cleanConfig {
+	if p == nil {
+		return nil
+	}
+	c := &cleanConfig{Check: p.Check, Drop: p.Drop}
+	if p.NearDedup > 0 {
+		c.NearDedup, c.NearDedupBy = p.NearDedup, p.NearDedupBy
+	}
+	if len(p.Benchmarks) > 0 {
+		c.Benchmarks, c.Fields, c.NGram = p.Benchmarks, p.Fields, p.NGram
+	}
+	return c
 }
 
 type inputConfig struct {
 	Name       string            `json:"name"`
 	Map        map[string]string `json:"map,omitempty"`
 	DataSource string            `json:"data_source,omitempty"`
+
+	Documents *documents.Identity `json:"documents,omitempty"`
 }
 
 func (j *ingestJob) plan() (*Plan, error) {
 	p := &Plan{Identity: Identity{Config: dataset.Config{}}, Splits: j.ingest.Splits}
-	c := ingestConfig{MaxRecord: j.o.Ingest.MaxRecord, SplitBytes: j.o.Ingest.SplitBytes, AllowNoContext: j.o.Ingest.AllowNoContext}
+	c := ingestConfig{MaxRecord: j.o.Ingest.MaxRecord, SplitBytes: j.o.Ingest.SplitBytes, AllowNoContext: j.o.Ingest.AllowNoContext, Clean: newCleanConfig(j.clean)}
 	for _, in := range j.ingest.Inputs {
 		p.Inputs = append(p.Inputs, in.Input)
 		p.Guards = append(p.Guards, fmt.Sprintf("%s: %d bytes, written %s", in.Name, in.Bytes, in.ModTime.UTC().Format("2006-01-02T15:04:05.000000000")))
-		c.Inputs = append(c.Inputs, inputConfig{in.Name, in.Map, in.DataSource})
+		config := inputConfig{Name: in.Name, Map: in.Map, DataSource: in.DataSource}
+		if in.Documents != nil {
+			config.Documents = &in.Documents.Identity
+			p.Guards = append(p.Guards, "documents of "+in.Name+": "+in.Documents.Guard())
+		}
+		c.Inputs = append(c.Inputs, config)
 	}
 	for i := range p.Splits {
 		p.sizes = append(p.sizes, j.ingest.SplitBytes(i))
@@ -135,19 +188,24 @@ func (s *inputSource) Next() (task, error) {
 		bytes: s.read - before,
 		run: func(emit func(output) error) error {
 			defer c.Release()
-			p := s.job.parsers.Get().(*ingest.Parser)
-			counts, rejects, err := p.Parse(c, func(rec arrow.Record) error {
+			r := s.job.readers.Get().(*recordReader)
+			counts, rejects, err := r.parser.Parse(c, func(rec arrow.Record) error {
+				var seen cleaned
+				if r.cleaner != nil {
+					rec, seen = look(r.cleaner, s.job.clean.NearDedup > 0, rec)
+				}
 				o, err := s.job.apply(rec)
 				if err != nil {
 					return err
 				}
+				o.cleaned = seen
 				return emit(o)
 			})
 			if err != nil {
-				p.Release() // it may hold rows of this chunk
+				r.parser.Release() // it may hold rows of this chunk
 				return err
 			}
-			s.job.parsers.Put(p)
+			s.job.readers.Put(r)
 			return emit(output{rejects: rejects, records: counts.Records})
 		},
 	}, nil

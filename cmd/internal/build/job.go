@@ -45,6 +45,7 @@ type task struct {
 type output struct {
 	rec     arrow.Record           // nil where there are only rejects
 	rejects []dataset.Reject       // records that never became samples
+	cleaned cleaned                // what was seen of rec before it was tokenized
 	refused map[int]dataset.Reject // rows of rec that tokenize refused
 	records int64                  // raw records read
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -207,50 +206,13 @@ func (e *DiffersError) Is(target error) bool { return target == ErrDiffers }
 
 // diff names the places where two values of one type differ, as paths into their JSON.
 func diff(have, want any) []string {
-	var a, b any
-	for _, p := range []struct{ from, to any }{{have, &a}, {want, &b}} {
-		data, err := json.Marshal(p.from)
-		if err == nil {
-			err = json.Unmarshal(data, p.to)
-		}
-		if err != nil {
-			return []string{err.Error()}
-		}
+	changes, err := dataset.Changes(have, want)
+	if err != nil {
+		return []string{err.Error()}
 	}
 	var out []string
-	compare("", a, b, &out)
+	for _, c := range changes {
+		out = append(out, fmt.Sprintf("%s is %s there and %s here", c.Path, c.A, c.B))
+	}
 	return out
-}
-
-func compare(at string, a, b any, out *[]string) {
-	ma, isA := a.(map[string]any)
-	mb, isB := b.(map[string]any)
-	if isA && isB {
-		keys := map[string]bool{}
-		for k := range ma {
-			keys[k] = true
-		}
-		for k := range mb {
-			keys[k] = true
-		}
-		for _, k := range slices.Sorted(maps.Keys(keys)) {
-			compare(strings.TrimPrefix(at+"."+k, "."), ma[k], mb[k], out)
-		}
-		return
-	}
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	if !bytes.Equal(x, y) {
-		*out = append(*out, fmt.Sprintf("%s is %s there and %s here", at, shorten(x), shorten(y)))
-	}
-}
-
-func shorten(text []byte) string {
-	if string(text) == "null" {
-		return "nothing"
-	}
-	if len(text) > 80 {
-		return string(text[:77]) + "..."
-	}
-	return string(text)
 }

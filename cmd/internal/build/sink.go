@@ -10,7 +10,7 @@ import (
 	"path"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/zeebo/xxh3"
 
 	"github.com/longctx/pipeline/dataset"
 )
@@ -58,6 +58,7 @@ type sink struct {
 	bad     map[dataset.Stage]*rejectFile
 	seen    map[[16]byte]bool // nil where the input is free of duplicates
 	ids     []idRow
+	near    *nearRows          // nil without near-deduplication
 	pending map[shardKey][]int // rows of the batch in hand
 }
 
@@ -75,6 +76,9 @@ func newSink(b *build, split int) (*sink, error) {
 	}
 	if b.first() == dataset.StageIngest {
 		s.seen = map[[16]byte]bool{}
+		if b.Clean.NearDedup > 0 {
+			s.near = &nearRows{documents: map[xxh3.Uint128]int32{}}
+		}
 	}
 	return s, b.Output.Remove(s.dir)
 }
@@ -110,7 +114,7 @@ func (s *sink) write(o output) error {
 	v := dataset.ViewBatch(o.rec)
 	var kept, tokens int64
 	for i := range v.Rows() {
-		key, ok, err := s.settle(v, i, o.refused)
+		key, ok, err := s.settle(v, i, o)
 		if err != nil {
 			return err
 		}
@@ -130,7 +134,7 @@ func (s *sink) write(o output) error {
 }
 
 // settle accounts for one sample in every stage that runs, and says to which shard it goes.
-func (s *sink) settle(v dataset.Batch, i int, refused map[int]dataset.Reject) (shardKey, bool, error) {
+func (s *sink) settle(v dataset.Batch, i int, o output) (shardKey, bool, error) {
 	sample, place := v.Sample(i), v.Place(i)
 	row := idRow{Kind: string(dataset.KindRL), Notes: int32(place.Notes)}
 	if sample.IsSFT() {
@@ -140,16 +144,24 @@ func (s *sink) settle(v dataset.Batch, i int, refused map[int]dataset.Reject) (s
 		return shardKey{}, false, fmt.Errorf("sample id %q: %w", sample.ID, err)
 	}
 	if l := s.ledger[dataset.StageIngest]; l != nil {
+		// First what is true of every copy of a sample, then that it is a copy.
+		if r, bad := o.cleaned.dropped[i]; bad {
+			l.Drop(r.Reason)
+			return shardKey{}, false, s.reject(dataset.StageIngest, r)
+		}
 		if s.seen[row.ID] {
 			l.Drop(dataset.ReasonDuplicate)
 			return shardKey{}, false, nil
 		}
 		s.seen[row.ID] = true
 		l.Keep(place.Notes & dataset.IngestNotes)
+		if s.near != nil {
+			s.near.add(sample, place, o.cleaned.near[i])
+		}
 		defer func() { s.ids = append(s.ids, row) }()
 	}
 	if l := s.ledger[dataset.StageTokenize]; l != nil {
-		if r, bad := refused[i]; bad {
+		if r, bad := o.refused[i]; bad {
 			row.Refused = string(r.Reason)
 			l.Drop(r.Reason)
 			return shardKey{}, false, s.reject(dataset.StageTokenize, r)
@@ -298,22 +310,15 @@ func (s *sink) writeIDs(r *splitResult) error {
 	if s.seen == nil {
 		return nil
 	}
-	f, err := dataset.CreateHashed(s.b.Output, path.Join(s.dir, idsFile))
+	file, err := writeRows(s.b.Output, s.dir, idsFile, s.ids)
 	if err != nil {
 		return err
 	}
-	w := parquet.NewGenericWriter[idRow](f, parquet.Compression(&parquet.Zstd))
-	if _, err = w.Write(s.ids); err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		f.Abort()
-		return err
-	}
-	file, err := f.Finish()
-	file.Path = idsFile
 	r.Files = append(r.Files, file)
-	return err
+	if s.near != nil {
+		return s.near.write(s.b.Output, s.dir, r)
+	}
+	return nil
 }
 
 // abort throws away what the split has written.

@@ -5,6 +5,7 @@ import (
 	"github.com/longctx/pipeline/cmd/internal/build"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
+	"github.com/longctx/pipeline/ingest/clean"
 	"github.com/longctx/pipeline/tokenize"
 )
 
@@ -17,6 +18,7 @@ type Config struct {
 
 	Input    []InputConfig  `toml:"input"`
 	Ingest   IngestConfig   `toml:"ingest"`
+	Clean    CleanConfig    `toml:"clean"`
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
 	Audit    AuditConfig    `toml:"audit"`
@@ -26,13 +28,14 @@ type Config struct {
 	Eval     EvalConfig     `toml:"eval"`
 }
 
-// InputConfig is one [[input]]. The flags --input, --format, --map and --data-source make such
+// InputConfig is one [[input]]. The flags --input, --format, --map, --data-source and --documents make such
 // entries too, one for each --input.
 type InputConfig struct {
 	Path       string            `toml:"path"`
 	Format     string            `toml:"format,omitempty"`
 	Map        map[string]string `toml:"map,omitempty"`
 	DataSource string            `toml:"data_source,omitempty"`
+	Documents  string            `toml:"documents,omitempty"`
 
 	Name string `toml:"-"` // of a fetched file, as its server has it
 }
@@ -42,6 +45,32 @@ type IngestConfig struct {
 	MaxRecord      Size `toml:"max_record" flag:"max-record" default:"64MiB" help:"longest record that is read" sections:"ingest"`
 	SplitSize      Size `toml:"split_size" flag:"split-size" default:"64MiB" help:"input per split, the unit of work" sections:"ingest"`
 	AllowNoContext bool `toml:"allow_no_context" flag:"allow-no-context" default:"false" help:"take samples that have a question but no document" sections:"ingest"`
+}
+
+// CleanConfig is [clean].
+type CleanConfig struct {
+	NearDedup     Share  `toml:"near_dedup" flag:"near-dedup" default:"0" help:"drop samples whose document is this similar to that of an earlier one with the same question and answers, from 0.5 to 1; 0: keep them" sections:"ingest"`
+	NearDedupBy   string `toml:"near_dedup_by" flag:"near-dedup-by" default:"sample" help:"what near duplicates are: sample, or document (whatever is asked of it)" sections:"ingest"`
+	Decontaminate Names  `toml:"decontaminate,omitempty" flag:"decontaminate" default:"" help:"benchmark files or patterns, with commas between: drop samples that hold a part of one" sections:"ingest"`
+	Fields        Names  `toml:"decontaminate_fields" flag:"decontaminate-fields" default:"question,answer" help:"fields of the benchmarks to look for: question, answer, context" sections:"ingest"`
+	NGram         int    `toml:"decontaminate_words" flag:"decontaminate-words" default:"13" help:"words in a row that make a part of a benchmark" sections:"ingest"`
+	Check         Names  `toml:"check,omitempty" flag:"check" default:"" help:"note in the ledger how many samples have answer_not_in_document, near_empty_document, control_characters" sections:"ingest"`
+	Drop          Names  `toml:"drop,omitempty" flag:"drop" default:"" help:"drop such samples" sections:"ingest"`
+
+	names []string // of Decontaminate, as their servers have them; none: as they are
+}
+
+// options are the section's; benchmarks that were fetched have names of their own.
+func (c CleanConfig) options() clean.Options {
+	o := clean.Options{NearDedup: float64(c.NearDedup), NearDedupBy: c.NearDedupBy, Fields: c.Fields, NGram: c.NGram, Check: c.Check, Drop: c.Drop}
+	for i, p := range c.Decontaminate {
+		in := ingest.Input{Path: p}
+		if i < len(c.names) {
+			in.Name = c.names[i]
+		}
+		o.Decontaminate = append(o.Decontaminate, in)
+	}
+	return o
 }
 
 // TokenizeConfig is [tokenize].
@@ -120,7 +149,9 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Stages: stages,
 		Ingest: ingest.Options{
 			MaxRecord: int64(c.Ingest.MaxRecord), SplitBytes: int64(c.Ingest.SplitSize), AllowNoContext: c.Ingest.AllowNoContext,
+			PDF: PDFText,
 		},
+		Clean: c.Clean.options(),
 		Tokenize: tokenize.Options{
 			Tokenizer: c.Tokenize.Tokenizer, Template: c.Tokenize.Template, ChatTemplate: c.Tokenize.ChatTemplate,
 			ChatDate: c.Tokenize.ChatDate, SpecialTokens: c.Tokenize.SpecialTokens,
@@ -131,7 +162,7 @@ func (c *Config) Build(stages ...dataset.Stage) build.Options {
 		Workers: c.Workers, MaxMemory: int64(c.MaxMemory),
 	}
 	for _, in := range c.Input {
-		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Name: in.Name})
+		o.Ingest.Inputs = append(o.Ingest.Inputs, ingest.Input{Path: in.Path, Format: in.Format, Map: in.Map, DataSource: in.DataSource, Documents: in.Documents, Name: in.Name})
 	}
 	return o
 }

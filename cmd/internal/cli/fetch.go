@@ -44,6 +44,9 @@ func (c *Config) Fetch(ctx context.Context, w io.Writer, quiet bool) error {
 		}
 	}
 	c.Input = inputs
+	if err := c.fetchBenchmarks(ctx, w, quiet); err != nil {
+		return err
+	}
 	if !remote.Is(c.Tokenize.Tokenizer) {
 		return nil
 	}
@@ -52,6 +55,29 @@ func (c *Config) Fetch(ctx context.Context, w io.Writer, quiet bool) error {
 		return fetchHint(fmt.Errorf("tokenizer %w", err))
 	}
 	c.Tokenize.Tokenizer = path
+	return nil
+}
+
+func (c *Config) fetchBenchmarks(ctx context.Context, w io.Writer, quiet bool) error {
+	var files, names []string
+	for _, p := range c.Clean.Decontaminate {
+		if !remote.Is(p) {
+			files, names = append(files, p), append(names, "")
+			continue
+		}
+		f, err := c.Remote.fetcher(w, quiet)
+		if err != nil {
+			return err
+		}
+		got, err := f.Files(ctx, p)
+		if err != nil {
+			return fetchHint(fmt.Errorf("decontaminate %w", err))
+		}
+		for _, file := range got.Files {
+			files, names = append(files, file.Path), append(names, file.Name)
+		}
+	}
+	c.Clean.Decontaminate, c.Clean.names = files, names
 	return nil
 }
 

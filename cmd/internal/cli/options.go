@@ -107,6 +107,8 @@ func (f *flagValue) Type() string {
 		return "duration"
 	case *Decimal:
 		return "number"
+	case *Names:
+		return "names"
 	case *bool:
 		return "bool"
 	case *int, *int64, *uint64, *float64:
@@ -123,11 +125,12 @@ type Flags struct {
 	format      string
 	mapping     string
 	dataSource  string
+	documents   string
 	flags       *pflag.FlagSet
 }
 
 // AddFlags gives a command the flags of some sections of Config. Section "ingest" also has
-// --input, --format, --map and --data-source.
+// --input, --format, --map, --data-source and --documents.
 func AddFlags(cmd *cobra.Command, sections ...string) *Flags {
 	f := &Flags{flags: cmd.Flags()}
 	for _, o := range allOptions() {
@@ -145,6 +148,7 @@ func AddFlags(cmd *cobra.Command, sections ...string) *Flags {
 		f.flags.StringVar(&f.format, "format", "auto", "format of the inputs")
 		f.flags.StringVar(&f.mapping, "map", "", "names of fields in the inputs, such as question=query,context=document.text")
 		f.flags.StringVar(&f.dataSource, "data-source", "", "task name of records that do not say one")
+		f.flags.StringVar(&f.documents, "documents", "", "folder of the texts, Markdown, HTML and PDF files that the field document of a record names")
 	}
 	f.flags.StringVar(&f.file, "config", "", "TOML file with the options; flags override it")
 	f.flags.BoolVar(&f.printConfig, "print-config", false, "print the effective options as TOML and stop")
@@ -215,6 +219,9 @@ func (f *Flags) applyInputs(c *Config) error {
 		if f.flags.Changed("map") {
 			in.Map = mapping
 		}
+		if f.flags.Changed("documents") {
+			in.Documents = f.documents
+		}
 		if f.flags.Changed("data-source") {
 			in.DataSource = f.dataSource
 		}
@@ -282,6 +289,9 @@ func tomlKeys() []string {
 	walk = func(t reflect.Type, prefix string) {
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 			ft := f.Type
 			if ft.Kind() == reflect.Slice || ft.Kind() == reflect.Pointer {

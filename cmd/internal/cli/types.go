@@ -65,6 +65,22 @@ func (s Share) MarshalText() ([]byte, error) {
 	return append(strconv.AppendFloat(nil, float64(s)*100, 'g', 12, 64), '%'), nil
 }
 
+// Names is a list of words or file names. As a flag: "question,answer"
+type Names []string
+
+// UnmarshalText reads names with commas between them.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*n = append(*n, part)
+		}
+	}
+	return nil
+}
+
+func (n Names) String() string { return strings.Join(n, ",") }
+
 // Lengths is a list of lengths in tokens. As a flag: "20000,60000"
 type Lengths []int32
 
