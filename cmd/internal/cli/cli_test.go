@@ -127,12 +127,17 @@ func TestFlagsOverrideTheFileAndTheFileOverridesDefaults(t *testing.T) {
 }
 
 func TestEveryOptionHasHelpAndADefaultThatItTakes(t *testing.T) {
-	seen := map[string]bool{}
+	seen := map[string]bool{} // flags of a section: verbs with other sections may have the same
 	for _, o := range allOptions() {
-		if o.help == "" || len(o.sections) == 0 || seen[o.flag] {
-			t.Errorf("--%s: help %q, sections %q, twice %v", o.flag, o.help, o.sections, seen[o.flag])
+		if o.help == "" || len(o.sections) == 0 {
+			t.Errorf("--%s: help %q, sections %q", o.flag, o.help, o.sections)
 		}
-		seen[o.flag] = true
+		for _, section := range o.sections {
+			if seen[section+" "+o.flag] {
+				t.Errorf("--%s stands twice in section %q", o.flag, section)
+			}
+			seen[section+" "+o.flag] = true
+		}
 		if err := o.set(new(Config), o.def); err != nil {
 			t.Errorf("--%s: default %q: %v", o.flag, o.def, err)
 		}
