@@ -109,10 +109,23 @@ func (b *build) apply(rec commitRecord) error {
 	if _, err := dataset.WriteFile(b.Output, dataset.ManifestName, data); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	if err := b.Output.Remove(workDir); err != nil {
+	if err := b.removeWork(); err != nil {
 		return err
 	}
 	return b.Output.SyncDir(".")
+}
+
+// removeWork tidies up behind a manifest. Plan and commit must go, or a later build could go on
+// with them; what else is left does no harm, as every split names its plan. It may be that a
+// late attempt still writes there, or that a network file system keeps a file that is open.
+func (b *build) removeWork() error {
+	for _, name := range []string{commitFile, planFile} {
+		if err := b.Output.Remove(name); err != nil {
+			return err
+		}
+	}
+	_ = b.Output.Remove(workDir)
+	return nil
 }
 
 // moveOnce renames a file, or finds that it has been renamed before.
