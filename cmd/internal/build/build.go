@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/longctx/pipeline/bucket"
 	"github.com/longctx/pipeline/dataset"
@@ -44,6 +45,8 @@ type Options struct {
 	// Trust takes splits of other processes by their account and the sizes of their files. Without
 	// it their bytes are read and hashed again.
 	Trust bool
+
+	Patience time.Duration // how long Distribute waits to see splits of tasks that have succeeded
 
 	attempt string // name of this attempt at some splits; empty where locks keep others away
 

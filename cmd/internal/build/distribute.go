@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,8 +60,34 @@ func Distribute(ctx context.Context, o Options, cut Cut, run func(context.Contex
 				return Report{}, err
 			}
 		}
+		if err := b.await(ctx); err != nil {
+			return Report{}, err
+		}
 		return b.commitAll(ctx)
 	})
+}
+
+// ErrNotThere means that tasks have succeeded, and what they have done is not in the output.
+var ErrNotThere = errors.New("its task has succeeded, and it is not in the output folder")
+
+// await looks until every split is there: a network file system may show it late.
+func (b *build) await(ctx context.Context) error {
+	const every = time.Second
+	for waited := time.Duration(0); ; waited += every {
+		b.look()
+		missing := b.missing()
+		if len(missing) == 0 {
+			return nil
+		}
+		if waited >= b.Patience {
+			return fmt.Errorf("split %d: %w", missing[0], ErrNotThere)
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (b *build) outline(cut Cut) (Work, error) {
@@ -291,4 +318,11 @@ func Done(output dataset.FS) (int, error) {
 		err = nil
 	}
 	return n, err
+}
+
+// Committed reports whether the output holds a dataset and no unfinished build of another.
+func Committed(output dataset.FS) bool {
+	_, manifest := fs.Stat(output, dataset.ManifestName)
+	_, plan := fs.Stat(output, planFile)
+	return manifest == nil && errors.Is(plan, fs.ErrNotExist)
 }

@@ -87,8 +87,8 @@ func newBuild(ctx context.Context, o Options) (*build, error) {
 
 // look finds out which splits an earlier run has finished.
 func (b *build) look() {
+	again := b.done != nil // what is done by now, this run has done
 	b.done = make([]bool, len(b.plan.Splits))
-	b.Progress.SplitsTotal.Store(int64(len(b.done)))
 	_, err := fs.Stat(b.Output, commitFile)
 	renaming := err == nil // then all were done, and some files are in their places
 	isDone := b.isDone
@@ -99,9 +99,10 @@ func (b *build) look() {
 		b.done[i] = renaming || isDone(i)
 		return nil
 	})
-	b.Progress.SplitsDone.Store(0)
-	b.Progress.Resumed.Store(0)
-	b.Progress.BytesTotal.Store(0)
+	if again {
+		return
+	}
+	b.Progress.SplitsTotal.Store(int64(len(b.done)))
 	for i := range b.done {
 		if b.done[i] {
 			b.Progress.SplitsDone.Add(1)
