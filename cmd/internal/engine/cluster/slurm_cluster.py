@@ -56,6 +56,8 @@ def free_port() -> int:
 
 
 class Slurm:
+    name = "slurm"
+
     def __init__(self, folder: Path, nodes: int = 2):
         self.folder = folder
         self.names = [f"n{i}" for i in range(nodes)]
@@ -63,6 +65,7 @@ class Slurm:
         for name in ["state", "munge", *(f"spool-{n}" for n in self.names)]:
             (folder / name).mkdir(parents=True)
         self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+        self.arguments = ["--engine", "slurm"]
         host, munge = socket.gethostname().split(".")[0], folder / "munge" / "socket"
         text = CONFIG.format(host=host, folder=folder, controller=free_port(), munge=munge)
         for name in self.names:
@@ -99,6 +102,14 @@ class Slurm:
                 except ProcessLookupError:
                     pass
         self.processes[name].wait()
+
+    def node_of(self, pid: int) -> str:
+        """The node on which a task runs: Slurm tells it its name."""
+        try:
+            words = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:
+            return ""
+        return next((w.removeprefix("SLURMD_NODENAME=") for w in words if w.startswith("SLURMD_NODENAME=")), "")
 
     def steps(self, name: str) -> list[int]:
         """Step daemons of a node: they are no children of its daemon any more."""
