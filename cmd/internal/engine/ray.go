@@ -72,7 +72,9 @@ func Ray(ctx context.Context, o Options, work build.Work) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, python, "-u", "-c", driver)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := exec.CommandContext(running, python, "-u", "-c", driver)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which tells the driver
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWait
@@ -93,8 +95,8 @@ func Ray(ctx context.Context, o Options, work build.Work) error {
 	r := rayRun{options: o, work: work, done: make([]bool, len(work.Tasks))}
 	readErr := r.read(out)
 	if readErr != nil {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_, _ = io.Copy(io.Discard, out)
+		out.Close() // a driver that goes on writing does not wait for a reader
+		stop()
 	}
 	waitErr := cmd.Wait()
 	if ctx.Err() != nil {
