@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
-
-SPLITS = 24
 
 
 class Failure(Exception):
@@ -96,8 +95,9 @@ class Session:
 
     def local(self) -> None:
         done = subprocess.run(self.command(self.want), capture_output=True, text=True)
-        if done.returncode not in (0, 3):
+        if done.returncode != 0:
             raise Failure(f"the build without a cluster: {done.stderr}")
+        self.splits = len(json.loads((self.want / "manifest.json").read_text())["splits"])
 
     def same(self, output: Path) -> None:
         """Compares every file of two datasets."""
@@ -162,7 +162,7 @@ def zombie(s: Session) -> None:
     text = config.read_text()
     own = s.folder / "zombie.toml"
     own.write_text(text)
-    command = [str(s.program), "build", "--config", str(own), "--split", "0..23", "--attempt", "late"]
+    command = [str(s.program), "build", "--config", str(own), "--split", f"0..{s.splits - 1}", "--attempt", "late"]
     with (s.folder / "zombie.log").open("wb") as log:
         late = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + 60
