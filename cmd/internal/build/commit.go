@@ -89,10 +89,12 @@ func (b *build) apply(rec commitRecord) error {
 	}
 	dirs := map[string]bool{".": true}
 	for _, mv := range rec.Moves {
-		if err := b.moveOnce(mv); err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
 		dirs[path.Dir(mv.To)] = true
+	}
+	// A commit that has begun to rename goes on to its end.
+	err := b.each(context.Background(), len(rec.Moves), func(i int) error { return b.moveOnce(rec.Moves[i]) })
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	if err := b.removeStale(rec.Stale); err != nil {
 		return fmt.Errorf("commit: %w", err)
@@ -130,9 +132,7 @@ func (b *build) removeWork() error {
 
 // moveOnce renames a file, or finds that it has been renamed before.
 func (b *build) moveOnce(mv move) error {
-	if _, err := fs.Stat(b.Output, mv.From); err == nil {
-		return b.Output.Rename(mv.From, mv.To)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := b.Output.Rename(mv.From, mv.To); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	info, err := fs.Stat(b.Output, mv.To)

@@ -247,10 +247,10 @@ func (b *build) isThere(split int) bool {
 
 // each calls do for 0 to n-1, as many at a time as there are workers.
 func (b *build) each(ctx context.Context, n int, do func(i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, failed := errgroup.WithContext(ctx)
 	g.SetLimit(max(b.Workers, 1))
 	for i := range n {
-		if ctx.Err() != nil {
+		if failed.Err() != nil {
 			break
 		}
 		g.Go(func() error { return do(i) })
