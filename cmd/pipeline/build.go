@@ -17,6 +17,7 @@ import (
 
 	"github.com/longctx/pipeline/cmd/internal/build"
 	"github.com/longctx/pipeline/cmd/internal/cli"
+	"github.com/longctx/pipeline/cmd/internal/engine"
 	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/ingest"
 	"github.com/longctx/pipeline/ingest/clean"
@@ -25,8 +26,8 @@ import (
 var allStages = []dataset.Stage{dataset.StageIngest, dataset.StageTokenize, dataset.StageBucket}
 
 func newBuild(g *globals) *cobra.Command {
-	var force, plan, commit bool
-	split := -1
+	var force, plan, commit, trust, attach bool
+	var split, attempt string
 	cmd := &cobra.Command{
 		Use:     "build --input FILES [flags]",
 		GroupID: "build",
@@ -42,17 +43,25 @@ A build that was killed goes on where it stopped; one that is finished does noth
   pipeline build --input 'docs/*.jsonl' --near-dedup 0.8 --decontaminate 'bench/*.jsonl' --check answer_not_in_document
   pipeline build --config pipeline.toml --print-config
 
+  # on a cluster, with everything on a file system that its nodes share
+  pipeline build --config pipeline.toml --engine ray --engine-address 10.0.0.1:6379
+  pipeline build --config pipeline.toml --engine slurm --engine-args '--partition=cpu --mem=4G'
+  pipeline build --config pipeline.toml --attach
+
   # by hand, in several processes: plan, then every split in any order, then commit
   pipeline build --config pipeline.toml --plan
-  pipeline build --config pipeline.toml --split 0
+  pipeline build --config pipeline.toml --split 0..7
   pipeline build --config pipeline.toml --commit`,
 		Args: noArgs,
 	}
-	flags := cli.AddFlags(cmd, "build", "ingest", "tokenize", "bucket")
+	flags := cli.AddFlags(cmd, "build", "ingest", "tokenize", "bucket", "engine")
 	cmd.Flags().BoolVar(&force, "force", false, "replace a dataset that was built of other inputs or options")
 	cmd.Flags().BoolVar(&plan, "plan", false, "only plan, and print the splits")
-	cmd.Flags().IntVar(&split, "split", -1, "only do this split of the plan")
+	cmd.Flags().StringVar(&split, "split", "", "only do these splits of the plan, such as 3 or 0..7,12")
+	cmd.Flags().StringVar(&attempt, "attempt", "", "with --split: take no locks and write aside under this name, for schedulers that may run a split twice")
 	cmd.Flags().BoolVar(&commit, "commit", false, "only commit the finished splits")
+	cmd.Flags().BoolVar(&trust, "trust-splits", false, "with --commit: go by accounts and sizes, and do not read the splits again")
+	cmd.Flags().BoolVar(&attach, "attach", false, "follow the build that Slurm is running for this output")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := flags.Load(cmd)
 		if err != nil {
@@ -62,29 +71,43 @@ A build that was killed goes on where it stopped; one that is finished does noth
 			return cli.Usage(errors.New("build: no input; name files with --input"))
 		}
 		byHand := 0
-		for _, name := range []string{"plan", "split", "commit"} {
+		for _, name := range []string{"plan", "split", "commit", "attach"} {
 			if cmd.Flags().Changed(name) {
 				byHand++
 			}
 		}
 		if byHand > 1 {
-			return cli.Usage(errors.New("build: --plan, --split and --commit are three calls, not one"))
+			return cli.Usage(errors.New("build: --plan, --split, --commit and --attach are calls of their own, not one"))
 		}
+		if attempt != "" && split == "" || trust && !commit {
+			return cli.Usage(errors.New("build: --attempt is for --split, and --trust-splits for --commit"))
+		}
+		given := *c // before what is fetched here has a path of this machine
 		if err := c.Fetch(cmd.Context(), cmd.ErrOrStderr(), g.quiet); err != nil {
 			return err
 		}
 		o := c.Build(allStages...)
-		o.Force = force
+		o.Force, o.Trust = force, trust
 		r := runner{globals: *g, cmd: cmd, config: c, options: o}
 		switch {
 		case plan:
 			return r.plan()
 		case cmd.Flags().Changed("split"):
-			return r.run(func(ctx context.Context, o build.Options) (build.Report, error) { return build.One(ctx, o, split) })
+			return r.splits(split, attempt)
 		case commit:
 			return r.run(build.Commit)
+		case attach:
+			return r.cluster(engineSlurm, given, r.attach)
 		}
-		return r.run(build.Run)
+		switch c.Engine.Name {
+		case engineLocal:
+			return r.run(build.Run)
+		case engineRay:
+			return r.cluster(engineRay, given, r.ray)
+		case engineSlurm:
+			return r.cluster(engineSlurm, given, r.slurm)
+		}
+		return cli.Usage(fmt.Errorf("build: unknown engine %q; engines are %s, %s and %s", c.Engine.Name, engineLocal, engineRay, engineSlurm))
 	}
 	return cmd
 }
@@ -182,6 +205,25 @@ func (r *runner) run(do func(context.Context, build.Options) (build.Report, erro
 	return nil
 }
 
+// splits does some splits of a plan, with locks, or as one attempt of a scheduler.
+func (r *runner) splits(list, attempt string) error {
+	splits, err := build.ParseSplits(list)
+	if err != nil {
+		return cli.Usage(fmt.Errorf("build: --split: %w", err))
+	}
+	return r.run(func(ctx context.Context, o build.Options) (build.Report, error) {
+		if attempt != "" {
+			return build.Report{}, build.Attempt(ctx, o, attempt, splits)
+		}
+		for _, i := range splits {
+			if report, err := build.One(ctx, o, i); err != nil || report.UpToDate {
+				return report, err
+			}
+		}
+		return build.Report{}, nil
+	})
+}
+
 func (r *runner) plan() error {
 	n, report, err := build.PlanOnly(r.cmd.Context(), r.options)
 	if err != nil {
@@ -204,7 +246,10 @@ func (r *runner) summary(report build.Report, p *build.Progress, elapsed time.Du
 	m := report.Manifest
 	if r.json {
 		if m == nil {
-			return json.NewEncoder(r.cmd.OutOrStdout()).Encode(map[string]any{"message_type": "split", "output": r.config.Output, "seconds": elapsed.Seconds()})
+			return json.NewEncoder(r.cmd.OutOrStdout()).Encode(map[string]any{
+				"message_type": "split", "output": r.config.Output, "seconds": elapsed.Seconds(), "splits": p.SplitsDone.Load(),
+				"samples": p.Samples.Load(), "tokens": p.Tokens.Load(), "drops": p.Drops.Load(),
+			})
 		}
 		msg := map[string]any{"message_type": "build", "output": r.config.Output, "up_to_date": report.UpToDate, "seconds": elapsed.Seconds()}
 		msg["id"], msg["phases"], msg["ledger"] = m.ID, m.Phases, m.Ledger
@@ -281,6 +326,9 @@ func printLedger(w io.Writer, l dataset.Ledger) {
 
 // explain adds the hint that belongs to an error.
 func explain(err error) error {
+	if p, ok := errors.AsType[*engine.Problem](err); ok {
+		return cli.WithHint(err, p.Hint)
+	}
 	switch {
 	case errors.Is(err, build.ErrDiffers):
 		return cli.WithHint(err, "use another --output, or --force to rebuild this one (the reward history stays)")

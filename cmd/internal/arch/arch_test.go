@@ -25,6 +25,7 @@ var floors = []struct {
 	{"cmd/pipeline", 5, "verbs: they join everything"},
 	{"cmd/internal/cli", 4, "terminals and exit statuses; no stage prints"},
 	{"cmd/internal/report", 4, "HTML; no stage prints"},
+	{"cmd/internal/engine", 4, "clusters run the build engine's splits; no stage knows of them"},
 	{"cmd/internal/build", 3, "the engine joins the build stages"},
 	{"cmd/internal/arch", 5, "this test"},
 	{"cmd/study", 5, "a program for experiments: it drives the other one"},

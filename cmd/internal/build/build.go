@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/longctx/pipeline/bucket"
 	"github.com/longctx/pipeline/dataset"
@@ -43,6 +44,14 @@ type Options struct {
 	Output dataset.FS
 	Locker Locker // nil: no locks
 	Force  bool   // replace a dataset made of other inputs or options
+
+	// Trust takes splits of other processes by their account and the sizes of their files. Without
+	// it their bytes are read and hashed again.
+	Trust bool
+
+	Patience time.Duration // how long Distribute waits to see splits of tasks that have succeeded
+
+	attempt string // name of this attempt at some splits; empty where locks keep others away
 
 	// These change speed and memory, never the bytes.
 	Workers   int   // 0: one per CPU
@@ -92,7 +101,13 @@ var ErrDiffers = errors.New("was built differently")
 func Run(ctx context.Context, o Options) (Report, error) {
 	return locked(ctx, o, lockAlone, true, func(b *build) (Report, error) {
 		b.look()
-		if err := b.splits(ctx, b.missing()); err != nil {
+		missing := b.missing()
+		for _, i := range missing {
+			if err := b.clear(i); err != nil {
+				return Report{}, err
+			}
+		}
+		if err := b.splits(ctx, missing); err != nil {
 			return Report{}, err
 		}
 		m, err := b.commit(ctx)
@@ -123,6 +138,9 @@ func One(ctx context.Context, o Options, split int) (Report, error) {
 		if b.isDone(split) {
 			return Report{}, nil
 		}
+		if err := b.clear(split); err != nil {
+			return Report{}, err
+		}
 		b.Progress.SplitsTotal.Store(1)
 		b.Progress.BytesTotal.Store(b.plan.sizes[split])
 		return Report{}, b.splits(ctx, []int{split})
@@ -132,13 +150,18 @@ func One(ctx context.Context, o Options, split int) (Report, error) {
 // Commit finishes a build whose splits are all done.
 func Commit(ctx context.Context, o Options) (Report, error) {
 	return locked(ctx, o, lockAlone, false, func(b *build) (Report, error) {
-		b.look()
-		if missing := b.missing(); len(missing) > 0 {
-			return Report{}, fmt.Errorf("commit: %d of %d splits are not done, the first is split %d", len(missing), len(b.plan.Splits), missing[0])
-		}
-		m, err := b.commit(ctx)
-		return Report{Manifest: m}, err
+		return b.commitAll(ctx)
 	})
+}
+
+// commitAll commits if every split is done.
+func (b *build) commitAll(ctx context.Context) (Report, error) {
+	b.look()
+	if missing := b.missing(); len(missing) > 0 {
+		return Report{}, fmt.Errorf("commit: %d of %d splits are not done, the first is split %d", len(missing), len(b.plan.Splits), missing[0])
+	}
+	m, err := b.commit(ctx)
+	return Report{Manifest: m}, err
 }
 
 // locked plans, takes the output's lock and does a part of the build, unless the dataset is

@@ -89,10 +89,12 @@ func (b *build) apply(rec commitRecord) error {
 	}
 	dirs := map[string]bool{".": true}
 	for _, mv := range rec.Moves {
-		if err := b.moveOnce(mv); err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
 		dirs[path.Dir(mv.To)] = true
+	}
+	// A commit that has begun to rename goes on to its end.
+	err := b.each(context.Background(), len(rec.Moves), func(i int) error { return b.moveOnce(rec.Moves[i]) })
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	if err := b.removeStale(rec.Stale); err != nil {
 		return fmt.Errorf("commit: %w", err)
@@ -109,17 +111,28 @@ func (b *build) apply(rec commitRecord) error {
 	if _, err := dataset.WriteFile(b.Output, dataset.ManifestName, data); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	if err := b.Output.Remove(workDir); err != nil {
+	if err := b.removeWork(); err != nil {
 		return err
 	}
 	return b.Output.SyncDir(".")
 }
 
+// removeWork tidies up behind a manifest. Plan and commit must go, or a later build could go on
+// with them; what else is left does no harm, as every split names its plan. It may be that a
+// late attempt still writes there, or that a network file system keeps a file that is open.
+func (b *build) removeWork() error {
+	for _, name := range []string{commitFile, planFile} {
+		if err := b.Output.Remove(name); err != nil {
+			return err
+		}
+	}
+	_ = b.Output.Remove(workDir)
+	return nil
+}
+
 // moveOnce renames a file, or finds that it has been renamed before.
 func (b *build) moveOnce(mv move) error {
-	if _, err := fs.Stat(b.Output, mv.From); err == nil {
-		return b.Output.Rename(mv.From, mv.To)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := b.Output.Rename(mv.From, mv.To); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	info, err := fs.Stat(b.Output, mv.To)

@@ -30,6 +30,20 @@ type Plan struct {
 
 	sizes  []int64          // bytes to read in each split, for the progress
 	before []dataset.Ledger // accounts of the stages before
+	text   []byte           // encode's
+	hash   string           // id's
+}
+
+// encode returns the plan as it stands on disk.
+func (p *Plan) encode() ([]byte, error) {
+	if p.text == nil {
+		text, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		p.text = text
+	}
+	return p.text, nil
 }
 
 // Identity is what makes two builds the same.
@@ -63,18 +77,33 @@ func newBuild(ctx context.Context, o Options) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.plan, err = b.job.plan()
+	if b.plan, err = b.job.plan(); err != nil {
+		return nil, err
+	}
+	_, err = b.plan.id() // once, before several goroutines ask
 	return b, err
 }
 
 // look finds out which splits an earlier run has finished.
 func (b *build) look() {
+	again := b.done != nil // what is done by now, this run has done
 	b.done = make([]bool, len(b.plan.Splits))
-	b.Progress.SplitsTotal.Store(int64(len(b.done)))
 	_, err := fs.Stat(b.Output, commitFile)
 	renaming := err == nil // then all were done, and some files are in their places
+	isDone := b.isDone
+	if b.Trust {
+		isDone = b.isThere
+	}
+	_ = b.each(context.Background(), len(b.done), func(i int) error {
+		b.done[i] = renaming || isDone(i)
+		return nil
+	})
+	if again {
+		return
+	}
+	b.Progress.SplitsTotal.Store(int64(len(b.done)))
 	for i := range b.done {
-		if b.done[i] = renaming || b.isDone(i); b.done[i] {
+		if b.done[i] {
 			b.Progress.SplitsDone.Add(1)
 			b.Progress.Resumed.Add(1)
 		} else {
@@ -102,7 +131,7 @@ func (b *build) finished(ctx context.Context) (*dataset.Manifest, error) {
 	if len(differences) > 0 {
 		return nil, &DiffersError{What: "a dataset", Differences: differences}
 	}
-	return m, b.Output.Remove(workDir)
+	return m, b.removeWork()
 }
 
 // changedInputs reads the inputs again and names those whose content is not what the manifest says.
@@ -123,7 +152,7 @@ func (b *build) changedInputs(ctx context.Context, m *dataset.Manifest) ([]strin
 
 // adopt takes over an unfinished build of the same plan, or begins a new one.
 func (b *build) adopt(create bool) error {
-	want, err := json.MarshalIndent(b.plan, "", "  ")
+	want, err := b.plan.encode()
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,9 @@ func (b *build) readResult(split int) (splitResult, error) {
 			err = json.Unmarshal(bytes.TrimSpace(sealed.Result), &r)
 		}
 	}
+	if err == nil && r.Plan != b.plan.hash {
+		err = errors.New("it is of another plan")
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s: %w: %w", name, dataset.ErrCorrupt, err)
 	}

@@ -23,8 +23,17 @@ const (
 
 func splitDir(i int) string { return fmt.Sprintf("%s/split-%05d", workDir, i) }
 
+// asideDir is where a split is written until it is finished.
+func asideDir(split int, attempt string) string {
+	if attempt != "" {
+		return splitDir(split) + "." + attempt + ".tmp"
+	}
+	return splitDir(split) + ".tmp"
+}
+
 // A splitResult is the account of one finished split.
 type splitResult struct {
+	Plan       string                           `json:"plan"`   // id of the plan that it is a split of
 	SHA256     string                           `json:"sha256"` // of the bytes read
 	Lines      int64                            `json:"lines"`
 	Ledger     map[dataset.Stage]dataset.Ledger `json:"ledger"`
@@ -50,8 +59,8 @@ type shardKey struct {
 // A sink takes the outputs of one split in order and writes its folder, aside.
 type sink struct {
 	b       *build
+	split   int
 	dir     string // aside
-	final   string
 	layout  dataset.Layout
 	ledger  map[dataset.Stage]*dataset.Ledger
 	shards  map[shardKey]dataset.ShardWriter
@@ -64,7 +73,7 @@ type sink struct {
 
 func newSink(b *build, split int) (*sink, error) {
 	s := &sink{
-		b: b, dir: splitDir(split) + ".tmp", final: splitDir(split),
+		b: b, split: split, dir: asideDir(split, b.attempt),
 		layout: b.layout(),
 		ledger: map[dataset.Stage]*dataset.Ledger{},
 		shards: map[shardKey]dataset.ShardWriter{}, bad: map[dataset.Stage]*rejectFile{},
@@ -250,9 +259,12 @@ func newRejectEncoder(w io.Writer) *json.Encoder {
 
 // finish makes the split durable: files synced, folder synced, renamed into its place.
 func (s *sink) finish(sum string, lines int64) error {
-	r := splitResult{SHA256: sum, Lines: lines, Ledger: map[dataset.Stage]dataset.Ledger{}}
-	err := s.finishFiles(&r)
-	if err == nil {
+	plan, err := s.b.plan.id()
+	if err != nil {
+		return err
+	}
+	r := splitResult{Plan: plan, SHA256: sum, Lines: lines, Ledger: map[dataset.Stage]dataset.Ledger{}}
+	if err = s.finishFiles(&r); err == nil {
 		err = writeResult(s.b.Output, path.Join(s.dir, resultFile), r)
 	}
 	if err != nil {
@@ -262,13 +274,7 @@ func (s *sink) finish(sum string, lines int64) error {
 	if err := s.b.Output.SyncDir(s.dir); err != nil {
 		return err
 	}
-	if err := s.b.Output.Remove(s.final); err != nil { // a damaged one
-		return err
-	}
-	if err := s.b.Output.Rename(s.dir, s.final); err != nil {
-		return err
-	}
-	return s.b.Output.SyncDir(workDir)
+	return s.b.place(s.dir, s.split)
 }
 
 // finishFiles closes the books, the shards, the quarantine and the list of ids.

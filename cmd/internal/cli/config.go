@@ -21,6 +21,7 @@ type Config struct {
 	Clean    CleanConfig    `toml:"clean"`
 	Tokenize TokenizeConfig `toml:"tokenize"`
 	Bucket   BucketConfig   `toml:"bucket"`
+	Engine   EngineConfig   `toml:"engine"`
 	Audit    AuditConfig    `toml:"audit"`
 	Train    TrainConfig    `toml:"train"`
 	Remote   RemoteConfig   `toml:"remote"`
@@ -87,6 +88,17 @@ type BucketConfig struct {
 	Phases Lengths `toml:"phases" flag:"phases" default:"20000,60000" help:"longest prompt of each phase, in tokens" sections:"bucket"`
 	Length string  `toml:"length" flag:"length" default:"prompt" help:"what decides the phase: prompt, or question+context" sections:"bucket,tokenize"`
 	NoText bool    `toml:"no_text" flag:"no-text" default:"false" help:"leave question, context, response text and meta out of the shards" sections:"bucket"`
+}
+
+// EngineConfig is [engine]: where the splits of a build are done. None of it changes a byte.
+type EngineConfig struct {
+	Name         string   `toml:"name" flag:"engine" default:"local" help:"where splits are done: local, ray or slurm; output and inputs then are on a file system that all nodes share" sections:"engine"`
+	Address      string   `toml:"address" flag:"engine-address" default:"auto" help:"ray: address of the cluster, such as 10.0.0.1:6379; auto: $RAY_ADDRESS, or the cluster of this machine" sections:"engine"`
+	Args         string   `toml:"args,omitempty" flag:"engine-args" default:"" help:"slurm: more arguments of sbatch, such as '--partition=cpu --mem=4G'" sections:"engine"`
+	TaskSize     Size     `toml:"task_size" flag:"task-size" default:"512MiB" help:"input of one task, the unit of scheduling; about a minute of work" sections:"engine"`
+	TaskCPUs     int      `toml:"task_cpus" flag:"task-cpus" default:"1" help:"CPUs of a task, and its --workers" sections:"engine"`
+	TaskTimeout  Duration `toml:"task_timeout" flag:"task-timeout" default:"1h" help:"a task that takes longer is killed, and tried again" sections:"engine"`
+	TaskAttempts int      `toml:"task_attempts" flag:"task-attempts" default:"3" help:"tries of a task that fails; one whose node is lost is always tried again" sections:"engine"`
 }
 
 // AuditConfig is [audit]: from where on a finding asks for a person, so that the verb audit ends

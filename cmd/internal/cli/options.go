@@ -190,8 +190,11 @@ func (f *Flags) Load(cmd *cobra.Command) (*Config, error) {
 		return nil, Usage(errors.New("--output is empty; name a folder"))
 	}
 	if f.printConfig {
-		enc := toml.NewEncoder(cmd.OutOrStdout())
-		if err := enc.Encode(c); err != nil {
+		data, err := toml.Marshal(c)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := cmd.OutOrStdout().Write(data); err != nil {
 			return nil, err
 		}
 		return nil, ErrPrinted
