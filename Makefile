@@ -18,6 +18,12 @@ test: ## all tests, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
 	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
 
+faults: ## real faults: kill -9, full disks, permissions, clocks, two processes, flipped bits; FAULTS (18) for each verb
+	PIPELINE_FAULTS=$(or $(FAULTS),18) $(GO) test -count=1 -timeout 60m -v ./cmd/pipeline \
+	  -run 'Kill|RealFault' | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'; exit $${PIPESTATUS[0]}
+	$(GO) test -count=1 -v -run 'Sweep|Crash|Fail|Operation' ./dataset/... ./cmd/internal/build ./sample/... ./train/... | \
+	  grep -E '^(ok|FAIL|---|panic)|operations'; exit $${PIPESTATUS[0]}
+
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \

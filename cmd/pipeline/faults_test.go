@@ -53,12 +53,25 @@ var writers = []writer{
 	{"eval --rollouts", "eval --rollouts rollouts.jsonl --output scored", "scored"},
 }
 
+// faulty returns the writers that a test tries: all of them where $PIPELINE_FAULTS is set.
+func faulty() []writer {
+	if os.Getenv("PIPELINE_FAULTS") != "" {
+		return writers
+	}
+	return slices.DeleteFunc(slices.Clone(writers), func(v writer) bool {
+		return !slices.Contains([]string{"build --force", "rewards import", "stream", "eval --rollouts"}, v.name)
+	})
+}
+
 // A world is a folder that verbs run in.
 type world struct {
 	exe  string
 	home string // every copy is below it
 	base string // never written
 	n    int
+
+	wanted map[string]map[string]string // what a verb leaves where nothing hinders it, by its name
+	took   map[string]time.Duration     // and how long it takes
 }
 
 // newWorld prepares documents, a dataset with a history of three segments, a plan and responses.
@@ -68,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		exe = buildBinary(t)
 	}
-	w := &world{exe: exe, home: t.TempDir()}
+	w := &world{exe: exe, home: t.TempDir(), wanted: map[string]map[string]string{}, took: map[string]time.Duration{}}
 	w.base = filepath.Join(w.home, "base")
 	if err := os.Mkdir(w.base, 0o777); err != nil {
 		t.Fatal(err)
@@ -78,7 +91,7 @@ func newWorld(t *testing.T) *world {
 		fmt.Fprintf(&rewards, `{"id":"lookup-%06d","rewards":[%d,0,1,null],"step":%d}`+"\n", i, i%2, i)
 		fmt.Fprintf(&rollouts, `{"sample_id":"%d","data_source":"docmath","question":"q","answers":["7"],"response":"</think>Therefore, the answer is %d."}`+"\n", i/2, i%9)
 	}
-	for name, text := range map[string]string{"rewards.jsonl": rewards.String(), "later.jsonl": rewards.String(), "rollouts.jsonl": rollouts.String()} {
+	for name, text := range map[string]string{"rewards.jsonl": rewards.String(), "later.jsonl": rewards.String(), "rollouts.jsonl": rollouts.String(), "bad.jsonl": "{}\n{\n"} {
 		if err := os.WriteFile(filepath.Join(w.base, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -135,11 +148,15 @@ func tree(t *testing.T, dir string) map[string]string {
 // whole is what a verb leaves where nothing hinders it, and how long it takes.
 func (w *world) whole(t *testing.T, v writer) (want map[string]string, took time.Duration) {
 	t.Helper()
+	if want, ok := w.wanted[v.name]; ok {
+		return want, w.took[v.name]
+	}
 	dir := w.fresh(t)
 	start := time.Now()
 	w.must(t, dir, v.args)
 	took = time.Since(start)
 	want = tree(t, dir)
+	w.wanted[v.name], w.took[v.name] = want, took
 	if maps.Equal(want, tree(t, w.base)) && v.name != "stream" {
 		t.Fatalf("%s writes nothing", v.name)
 	}
@@ -163,12 +180,23 @@ func (w *world) again(t *testing.T, v writer, dir, after string, want map[string
 	}
 }
 
-// TestVerbsThatAreKilledEndWithTheSameBytes kills each verb with SIGKILL at random moments.
-func TestVerbsThatAreKilledEndWithTheSameBytes(t *testing.T) {
-	w, n := newWorld(t), faultsOf(t, 1)
+// TestAfterAnyRealFaultAVerbEndsWithTheSameBytes lets real processes meet real faults.
+func TestAfterAnyRealFaultAVerbEndsWithTheSameBytes(t *testing.T) {
+	w := newWorld(t)
+	t.Run("killed at random moments", w.kills)
+	t.Run("four at once take turns or say that it is locked", w.crowd)
+	t.Run("a clock that jumps", w.jumps)
+	t.Run("a disk that is full", w.fullDisks)
+	t.Run("a bit that flips is found by verify and by readers", w.flips)
+	t.Run("a folder that may not be written", w.noPermission) // changes whose the files are: the last
+}
+
+// kills ends each verb with SIGKILL at random moments.
+func (w *world) kills(t *testing.T) {
+	n := faultsOf(t, 1)
 	before := tree(t, w.base)
 	r := rand.New(rand.NewPCG(uint64(n), 11))
-	for _, v := range writers {
+	for _, v := range faulty() {
 		want, took := w.whole(t, v)
 		killed, halfway, done, tries := 0, 0, 0, 0
 		for ; killed < n && tries < 40*n; tries++ {
@@ -196,10 +224,9 @@ func TestVerbsThatAreKilledEndWithTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestProcessesOnTheSameFilesTakeTurnsOrSayThatItIsLocked starts four of each verb that locks.
-func TestProcessesOnTheSameFilesTakeTurnsOrSayThatItIsLocked(t *testing.T) {
-	w := newWorld(t)
-	for _, v := range writers {
+// crowd starts four of each verb that locks.
+func (w *world) crowd(t *testing.T) {
+	for _, v := range faulty() {
 		if !slices.Contains([]string{"build", "build --force", "rewards import", "eval --rollouts"}, v.name) {
 			continue
 		}
@@ -229,12 +256,11 @@ func TestProcessesOnTheSameFilesTakeTurnsOrSayThatItIsLocked(t *testing.T) {
 	}
 }
 
-// TestAClockThatJumpsChangesNothing moves the times of all that a killed verb left, locks too, far
+// jumps moves the times of all that a killed verb left, locks too, far
 // away before the next run. An input's time is not moved: another time there is another file.
-func TestAClockThatJumpsChangesNothing(t *testing.T) {
-	w := newWorld(t)
+func (w *world) jumps(t *testing.T) {
 	jumps := 0
-	for _, v := range writers {
+	for _, v := range faulty() {
 		want, took := w.whole(t, v)
 		for _, at := range []time.Time{time.Unix(0, 0), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)} {
 			dir := w.fresh(t)
