@@ -12,7 +12,7 @@ import (
 )
 
 // sealed writes a small finished dataset by hand, as FORMAT.md has it.
-func sealed(t *testing.T, dir dataset.FS) {
+func sealed(t testing.TB, dir dataset.FS) {
 	t.Helper()
 	w, err := dataset.NewShardWriter(dir, "samples/shard-00000.parquet", dataset.LayoutIngest)
 	if err != nil {
