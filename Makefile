@@ -25,16 +25,28 @@ test: ## all tests, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "no C compiler: the race detector is off"
 	$(if $(RACE),CGO_ENABLED=1) $(SIMD) $(GO) test $(RACE) $(if $(RACE),-gcflags='github.com/gomlx/...=-d=checkptr=0') -shuffle=on -timeout 20m ./...
 
-fuzz: ## every fuzz target for FUZZTIME (60s)
-	@for pkg in $$($(GO) list ./...); do \
+faults: ## real faults: kill -9, full disks, permissions, clocks, two processes, flipped bits; FAULTS (18) for each verb
+	PIPELINE_FAULTS=$(or $(FAULTS),18) $(GO) test -count=1 -timeout 60m -v ./cmd/pipeline \
+	  -run 'Kill|RealFault|HostileInputs' | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'; exit $${PIPESTATUS[0]}
+	$(GO) test -count=1 -v -run 'Sweep|Crash|Fail|Operation' ./dataset/... ./cmd/internal/build ./sample/... ./train/... | \
+	  grep -E '^(ok|FAIL|---|panic)|operations'; exit $${PIPESTATUS[0]}
+
+fuzz: ## every fuzz target for FUZZTIME (60s), and the totals
+	@n=0; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),60s) $$pkg || exit 1; \
-	  done; done
+	    last=$$($(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),60s) $$pkg | tee /dev/stderr | grep -o 'execs: [0-9]*' | tail -1) 2>$(CACHE)/fuzz.log \
+	      && [ -n "$$last" ] && ! grep -q '^FAIL' $(CACHE)/fuzz.log || { cat $(CACHE)/fuzz.log; exit 1; }; \
+	    echo "$$pkg $$f $$last"; n=$$((n+1)); total=$$((total+$${last#execs: })); \
+	  done; done; echo "$$n targets, $$total inputs, none broke anything"
 
 lint: ## gofumpt, vet, staticcheck
 	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || (echo "make fmt mends these"; exit 1)
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+vuln: ## known vulnerabilities in what the program calls, where their database can be reached
+	@if curl -sfI -m 20 -o /dev/null https://vuln.go.dev/index/modules.json; then $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...; \
+	  else echo "skipped: govulncheck cannot reach its database, https://vuln.go.dev"; fi
 
 fmt: ## format
 	$(GO) tool gofumpt -w .

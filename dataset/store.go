@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall"
 )
 
@@ -37,7 +38,30 @@ func ReadManifest(fsys fs.FS) (*Manifest, error) {
 	if id, err := m.hash(); err != nil || id != m.ID {
 		return nil, fmt.Errorf("read %s: %w: its id is %s, its content gives %s", ManifestName, ErrCorrupt, m.ID, id)
 	}
-	return m, nil
+	return m, m.checkPaths()
+}
+
+// checkPaths refuses a manifest that points out of its folder.
+func (m *Manifest) checkPaths() error {
+	for _, s := range m.Shards {
+		if err := checkPath(s.Path); err != nil {
+			return err
+		}
+	}
+	for _, f := range m.Files {
+		if err := checkPath(f.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPath refuses a path that leaves the dataset, or hides in it.
+func checkPath(name string) error {
+	if !fs.ValidPath(name) || strings.HasPrefix(name, ".") {
+		return fmt.Errorf("read %s: %w: path %q leaves the dataset", ManifestName, ErrCorrupt, name)
+	}
+	return nil
 }
 
 // Seal sets the manifest's id from its content and returns its bytes.

@@ -12,7 +12,7 @@ import (
 )
 
 // sealed writes a small finished dataset by hand, as FORMAT.md has it.
-func sealed(t *testing.T, dir dataset.FS) {
+func sealed(t testing.TB, dir dataset.FS) {
 	t.Helper()
 	w, err := dataset.NewShardWriter(dir, "samples/shard-00000.parquet", dataset.LayoutIngest)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestVerifyFindsAFlippedBitInEveryFile(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesPathsThatLeaveTheDataset(t *testing.T) {
+func TestPathsThatLeaveTheDatasetAreRefusedByVerifyAndByReaders(t *testing.T) {
 	outside := t.TempDir()
 	dir := dataset.Dir(filepath.Join(outside, "data"))
 	sealed(t, dir)
@@ -94,6 +94,17 @@ func TestVerifyRefusesPathsThatLeaveTheDataset(t *testing.T) {
 		if _, err := dataset.Verify(t.Context(), dir); !errors.Is(err, dataset.ErrCorrupt) || !strings.Contains(err.Error(), "leaves the dataset") {
 			t.Errorf("%s: %v", path, err)
 		}
+		m.Files[0].Path, m.Shards[0].Path = "quarantine/ingest.jsonl", path
+		if data, err = m.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dataset.WriteFile(dir, dataset.ManifestName, data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dataset.ReadManifest(dir); !errors.Is(err, dataset.ErrCorrupt) {
+			t.Errorf("a shard at %s is read: %v", path, err)
+		}
+		m.Shards[0].Path = "samples/shard-00000.parquet"
 	}
 }
 

@@ -276,7 +276,7 @@ func resolve(pattern string) ([]found, error) {
 	if !doublestar.ValidatePattern(rest) {
 		return nil, fmt.Errorf("input %q: bad pattern", pattern)
 	}
-	matches, err := doublestar.Glob(os.DirFS(folder), rest, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
+	matches, err := doublestar.Glob(treeFS{os.DirFS(folder), folder}, rest, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
 	if err != nil {
 		return nil, fmt.Errorf("input %q: %w", pattern, err)
 	}

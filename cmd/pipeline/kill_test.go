@@ -14,9 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kills is how often a real process is killed before it may finish.
-const kills = 24
-
 // TestKilledAtRandomMomentsEndsWithTheSameBytes kills a real build with SIGKILL, over and
 // over, and compares what it leaves in the end with a build that was left alone.
 func TestKilledAtRandomMomentsEndsWithTheSameBytes(t *testing.T) {
@@ -24,9 +21,10 @@ func TestKilledAtRandomMomentsEndsWithTheSameBytes(t *testing.T) {
 	if err != nil {
 		exe = buildBinary(t)
 	}
+	kills := faultsOf(t, 6)
 	dir := t.TempDir()
 	input := filepath.Join(dir, "docs.jsonl")
-	pipeline(t, exe, "synth", "--samples", "600", "--tokens", "500..6000", "--seed", "3", "--output", input)
+	pipeline(t, exe, "synth", "--samples", "300", "--tokens", "500..6000", "--seed", "3", "--output", input)
 	args := func(out string) []string {
 		return []string{"-q", "build", "--input", input, "--tokenizer", "bytes", "--split-size", "512KiB", "--phases", "8000,20000", "--output", out}
 	}
@@ -59,6 +57,7 @@ func TestKilledAtRandomMomentsEndsWithTheSameBytes(t *testing.T) {
 	}
 	pipeline(t, exe, args(got)...)
 	sameTree(t, got, want)
+	t.Logf("kill -9: %-16s %3d kills, one after the other", "build", kills)
 }
 
 // buildBinary builds the program as a user would get it.

@@ -63,7 +63,8 @@ func (s *served) kill() {
 // their outcomes, half of them a rollout at a time, while the server is killed with SIGKILL
 // over and over; three of the trainers are processes, which are killed too.
 func TestServerAndTrainersAreKilledAndNothingIsLostOrDoubled(t *testing.T) {
-	const trainers, processes, kills, samples = 64, 3, 3, 48
+	const trainers, processes, samples = 64, 3, 48
+	kills := int64(faultsOf(t, 3))
 	exe, err := exec.LookPath("pipeline") // testscript puts this test binary there under that name
 	if err != nil {
 		t.Skip("the test binary is not in the path")
@@ -100,7 +101,7 @@ func TestServerAndTrainersAreKilledAndNothingIsLostOrDoubled(t *testing.T) {
 		})
 	}
 	all := int64(trainers-processes) * samples
-	for k := range int64(kills) {
+	for k := range kills {
 		for acknowledged.Load() < all*(k+1)/(kills+2) && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
@@ -110,6 +111,7 @@ func TestServerAndTrainersAreKilledAndNothingIsLostOrDoubled(t *testing.T) {
 	wg.Wait()
 	wantEveryOutcomeOnce(t, in("data"), trainers, samples)
 	stopGently(t, s)
+	t.Logf("kill -9: %-16s %3d kills of the server, %d of trainers; %d outcomes acknowledged, none lost or doubled", "serve", kills, 2*processes, trainers*samples)
 }
 
 // killTrainer runs a trainer as a process that is killed twice.

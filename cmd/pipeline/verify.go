@@ -8,6 +8,7 @@ import (
 
 	"github.com/longctx/pipeline/cmd/internal/cli"
 	"github.com/longctx/pipeline/dataset"
+	"github.com/longctx/pipeline/sample/history"
 )
 
 func newVerify(g *globals) *cobra.Command {
@@ -15,14 +16,18 @@ func newVerify(g *globals) *cobra.Command {
 		Use:     "verify DATASET",
 		GroupID: "look",
 		Short:   "Read everything and compare it with the manifest",
-		Long: `Reads every file that the manifest names and checks hashes, counts, schema, ranges,
-token ids and text. It ends with status 12 at the first damage, and names its place.`,
+		Long: `Reads every file that the manifests of the dataset and of its reward history name, and
+checks hashes, counts, schema, ranges, token ids, text and outcomes. It ends with status 12
+at the first damage, and names its place.`,
 		Example: "  pipeline verify data",
 		Args:    oneDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := dataset.Verify(cmd.Context(), dataset.Dir(args[0]))
 			if err != nil {
 				return explain(fmt.Errorf("verify %s: %w", args[0], err))
+			}
+			if err := history.Verify(cmd.Context(), dataset.Dir(args[0])); err != nil {
+				return explainHistory(fmt.Errorf("verify %s: %w", args[0], err))
 			}
 			if g.json {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{

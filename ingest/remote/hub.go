@@ -86,13 +86,21 @@ func (f *Fetcher) list(ctx context.Context, r repo) (listing, error) {
 		if err != nil {
 			return l, fmt.Errorf("%w, and revision %q was not fetched before", ErrOffline, r.revision)
 		}
-		return l, json.Unmarshal(data, &l)
+		return parseListing(data)
 	}
 	where := fmt.Sprintf("%s/api/%s/%s/revision/%s?blobs=true", f.o.Endpoint, r.kind, r.name, url.PathEscape(r.revision))
 	data, err := f.get(ctx, where, maxListing)
 	if err != nil {
 		return l, err
 	}
+	if l, err = parseListing(data); err != nil {
+		return l, err
+	}
+	return l, writeAside(kept, data)
+}
+
+// parseListing reads a list of files, none of which leads out of its repository.
+func parseListing(data []byte) (l listing, err error) {
 	if err := json.Unmarshal(data, &l); err != nil {
 		return l, fmt.Errorf("the Hub's list of files: %w", err)
 	}
@@ -104,7 +112,7 @@ func (f *Fetcher) list(ctx context.Context, r repo) (listing, error) {
 			return l, fmt.Errorf("the Hub's list of files has %q, which leads out of the repository", s.Path)
 		}
 	}
-	return l, writeAside(kept, data)
+	return l, nil
 }
 
 // maxListing bounds the list of files of one repository.

@@ -413,3 +413,30 @@ func FuzzAddressesOfTheHub(f *testing.F) {
 		}
 	})
 }
+
+// FuzzListing: whatever a Hub lists, what is chosen of it lies in its repository.
+func FuzzListing(f *testing.F) {
+	for _, text := range []string{
+		`{"sha":"0123456789abcdef","siblings":[{"rfilename":"data/train.parquet","size":3,"lfs":{"sha256":"00","size":3}},{"rfilename":"README.md"}]}`,
+		`{"sha":"0123456","siblings":[{"rfilename":"../../.ssh/config"},{"rfilename":"/etc/passwd"},{"rfilename":"a/../../b.jsonl"}]}`,
+		`{"sha":"../..","siblings":[]}`, `[]`, `{"siblings":[null]}`,
+	} {
+		f.Add([]byte(text), "data/*.parquet")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, pattern string) {
+		l, err := parseListing(data)
+		if err != nil {
+			return
+		}
+		chosen, _, err := choose(l.Siblings, pattern)
+		if err == nil && len(chosen) == 0 {
+			t.Error("nothing is chosen, and nothing said")
+		}
+		root := filepath.FromSlash("/cache/repo")
+		for _, s := range append(chosen, file{Path: l.Commit}) {
+			if p := filepath.Join(root, filepath.FromSlash(s.Path)); !strings.HasPrefix(p, root) {
+				t.Errorf("%q leads to %s", s.Path, p)
+			}
+		}
+	})
+}

@@ -45,6 +45,11 @@ func Verify(ctx context.Context, fsys fs.FS) error {
 				return fmt.Errorf("history: %w", err)
 			}
 		}
+		for _, f := range c.Retired { // readers may still have them open
+			if err := f.Check(fsys); err != nil {
+				return fmt.Errorf("history: %w", err)
+			}
+		}
 	}
 	all := newSnapshot(fsys, m, m.Snapshot, m.Sequence)
 	all.view.superseded = nil

@@ -2,7 +2,10 @@ package stream_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +157,29 @@ func TestFilesOfOtherDatasetsAreSweptFromTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	if names := cacheFiles(t, w.fsys); len(names) != 1 || strings.Contains(names[0], "0123456789abcdef") {
+		t.Errorf("cache holds %q", names)
+	}
+}
+
+func TestWhatAKilledBuilderWroteAsideIsSweptAndThatOfALivingOneIsNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, streamtest.Spec{Phases: []int{9}}, true)
+	if err := w.src.Warm(); err != nil {
+		t.Fatal(err)
+	}
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Skip("no process to be gone: ", err)
+	}
+	whole := cacheFiles(t, w.fsys)[0]
+	living := fmt.Sprintf("%s.%d.tmp", whole, os.Getppid())
+	for _, name := range []string{fmt.Sprintf("%s.%d.tmp", whole, dead.Process.Pid), living, whole + ".tmp"} {
+		if _, err := dataset.WriteFile(w.fsys, name, []byte("half")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.open(t, true)
+	if names := cacheFiles(t, w.fsys); !slices.Equal(names, []string{whole, living}) {
 		t.Errorf("cache holds %q", names)
 	}
 }

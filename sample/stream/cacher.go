@@ -8,8 +8,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/longctx/pipeline/dataset"
 )
@@ -57,7 +59,8 @@ func newCacher(fsys dataset.FS, shards []*shard, log *slog.Logger) *cacher {
 	return c
 }
 
-// sweep removes the files of shards that the dataset has no more.
+// sweep removes the files of shards that the dataset has no more, and what builders that were
+// killed had written aside.
 func (c *cacher) sweep() {
 	entries, err := fs.ReadDir(c.fsys, cacheFolder)
 	if err != nil {
@@ -66,12 +69,39 @@ func (c *cacher) sweep() {
 	for _, e := range entries {
 		name := path.Join(cacheFolder, e.Name())
 		known := slices.ContainsFunc(c.shards, func(s *shard) bool { return strings.HasPrefix(name, cacheName(&s.meta)) })
-		if !known {
-			if err := c.fsys.Remove(name); err == nil {
-				c.log.Info("cache removed", "file", name)
-			}
+		if known && !leftAside(name) {
+			continue
+		}
+		if err := c.fsys.Remove(name); err == nil {
+			c.log.Info("cache removed", "file", name)
 		}
 	}
+}
+
+// asideName names what this process writes aside of a cache file.
+func asideName(s *dataset.Shard) string {
+	return fmt.Sprintf("%s.%d%s", cacheName(s), os.Getpid(), asideSuffix)
+}
+
+const asideSuffix = ".tmp"
+
+// leftAside reports whether a file was written aside by a process that is gone. A builder on
+// another machine may look like that; it loses its work, and reads the shard instead.
+func leftAside(name string) bool {
+	text, ok := strings.CutSuffix(name, asideSuffix)
+	if !ok {
+		return false
+	}
+	pid, err := strconv.Atoi(text[strings.LastIndexByte(text, '.')+1:])
+	if err != nil || pid <= 0 {
+		return true // no builder names its file like that
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return true
+	}
+	defer p.Release()
+	return errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // work builds what is asked for until the cacher is closed.
@@ -91,7 +121,7 @@ func (c *cacher) work() {
 // build makes the cache of one shard ready. Its error is errEnough; any other is the shard's
 // affair: it is read as it is, and what is wrong with it comes up there.
 func (c *cacher) build(s *shard) error {
-	err := buildCache(c.fsys, s, fmt.Sprintf("%s.%d.tmp", cacheName(&s.meta), os.Getpid()), c.stop)
+	err := buildCache(c.fsys, s, asideName(&s.meta), c.stop)
 	if errors.Is(err, errEnough) {
 		return err
 	}

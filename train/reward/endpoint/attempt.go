@@ -117,7 +117,8 @@ func clip(s string) string {
 	return s
 }
 
-// retryAfter reads the header, in seconds or as a date.
+// retryAfter reads the header, in seconds or as a date. A date is measured from the server's own:
+// the clocks of two machines differ, and this one's may jump.
 func retryAfter(res *http.Response) time.Duration {
 	if res == nil {
 		return 0
@@ -127,7 +128,11 @@ func retryAfter(res *http.Response) time.Duration {
 		return time.Duration(s * float64(time.Second))
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(time.Until(at), 0)
+		now, err := http.ParseTime(res.Header.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		return max(at.Sub(now), 0)
 	}
 	return 0
 }
