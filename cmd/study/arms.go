@@ -80,12 +80,13 @@ runs = %q
 run = %q
 model = "nano"
 init_std = 0.3
+untied = true
 seed = %d
 checkpoint_every = 100
 [train.eval]
 hold_out = "10%%"
-samples = 256
-every = 10
+samples = 128
+every = 20
 `, a.About, s.at("data"), s.at("runs"), runName(*a, seed), seed)
 	if a.warmUp != "" {
 		fmt.Fprintf(&b, `
