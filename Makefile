@@ -34,7 +34,7 @@ faults: ## real faults: kill -9, full disks, permissions, clocks, two processes,
 fuzz: ## every fuzz target for FUZZTIME (60s), and the totals
 	@n=0; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    last=$$($(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),60s) $$pkg | tee /dev/stderr | grep -o 'execs: [0-9]*' | tail -1) 2>$(CACHE)/fuzz.log \
+	    last=$$($(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),60s) -fuzzminimizetime 10x $$pkg | tee /dev/stderr | grep -o 'execs: [0-9]*' | tail -1) 2>$(CACHE)/fuzz.log \
 	      && [ -n "$$last" ] && ! grep -q '^FAIL' $(CACHE)/fuzz.log || { cat $(CACHE)/fuzz.log; exit 1; }; \
 	    echo "$$pkg $$f $$last"; n=$$((n+1)); total=$$((total+$${last#execs: })); \
 	  done; done; echo "$$n targets, $$total inputs, none broke anything"

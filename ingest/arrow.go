@@ -74,8 +74,12 @@ func openArrow(r *Reader, o Options) (a *arrowSource, err error) {
 	if _, err := r.file.ReadAt(head[:], 0); err != nil && err != io.EOF {
 		return nil, reason(err)
 	}
+	isFile := bytes.HasPrefix(head[:], []byte("ARROW1"))
+	if err := checkArrowSchema(r.file, r.in.Bytes, isFile); err != nil {
+		return nil, fmt.Errorf("corrupt Arrow file: %w", err)
+	}
 	bounded := ipc.WithAllocator(boundedAllocator{memory.DefaultAllocator, min(maxArrowBuffer, 1<<20+1024*r.in.Bytes)})
-	if bytes.HasPrefix(head[:], []byte("ARROW1")) {
+	if isFile {
 		a.batches, err = ipc.NewFileReader(r.file, bounded)
 	} else {
 		a.batches, err = ipc.NewReader(io.NewSectionReader(r.file, 0, r.in.Bytes), bounded)

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/flight"
 	"google.golang.org/grpc/status"
 
+	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/sample/stream/groups"
 )
 
@@ -142,7 +143,7 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 			hand(received{err: badRequest("decoder: %v", r)})
 		}
 	}()
-	r, err := flight.NewRecordReader(in)
+	r, err := flight.NewRecordReader(&checkedStream{FlightService_DoPutServer: in})
 	if err != nil {
 		hand(received{err: asRefusal(err)})
 		return
@@ -165,6 +166,24 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 		return
 	}
 	hand(received{err: io.EOF})
+}
+
+// A checkedStream looks at the schema, the first message, before the library believes its counts.
+type checkedStream struct {
+	flight.FlightService_DoPutServer
+	begun bool
+}
+
+func (c *checkedStream) Recv() (*flight.FlightData, error) {
+	data, err := c.FlightService_DoPutServer.Recv()
+	if err != nil || c.begun {
+		return data, err
+	}
+	c.begun = true
+	if err := dataset.CheckSchemaMessage(data.GetDataHeader()); err != nil {
+		return nil, badRequest("first message: %w", err)
+	}
+	return data, nil
 }
 
 // isRollouts reads a descriptor: a path says what comes, and without one it is outcomes.
