@@ -90,13 +90,16 @@ func bound(m *dataset.Manifest, phase int32) int32 {
 }
 
 // laterPhase is a phase whose plan the script draws: as the last plan was drawn, with the hard
-// samples of the phases before. Where that plan put no runs together, only the script's own counts:
-// a history with others would stop it when a phase has been trained already.
+// samples of the phases before. The script's own run counts, and no other where that plan put none
+// together: a history with others would stop the script when a phase has been trained already.
 func laterPhase(p dataset.Phase, last job, format export.Format, template, run string) launch.Phase {
 	c := last.plan.Config()
 	c.Phase = p.Phase
-	if len(c.Runs) == 0 && c.Mix == curriculum.MixNone && c.Source == curriculum.SourceLastPhase {
+	switch {
+	case c.Mix == curriculum.MixNone && c.Source == curriculum.SourceLastPhase:
 		c.Runs = []string{run}
+	case c.Mix != curriculum.MixNone && len(c.Runs) > 0 && !slices.Contains(c.Runs, run):
+		c.Runs = append(slices.Clone(c.Runs), run)
 	}
 	if c.Retrospective == "" {
 		c.Retrospective = curriculum.NameZeroMean
