@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +115,11 @@ func (e *exporter) run(cmd *cobra.Command, g *globals, dir string) error {
 	if !e.command.print {
 		return nil
 	}
-	return e.command.write(cmd.OutOrStdout(), dir, m, format, jobs)
+	warn := cmd.ErrOrStderr()
+	if g.quiet {
+		warn = io.Discard
+	}
+	return e.command.write(cmd.OutOrStdout(), warn, dir, m, format, e.template, jobs)
 }
 
 // check refuses what no dataset could make right.
@@ -130,6 +135,8 @@ func (e *exporter) check(cmd *cobra.Command) (export.Format, error) {
 	switch {
 	case e.output == "":
 		return format, cli.Usage(errors.New("export: nowhere to write; name a file or a folder with --output"))
+	case e.output == "-":
+		return format, cli.Usage(errors.New("export: a file is written aside and renamed, which standard output cannot be; name a file or a folder with --output"))
 	case len(e.plans) > 0 && e.phase != 0:
 		return format, cli.Usage(errors.New("export: --phase is for an export without a plan: a plan has its phase"))
 	case e.phase < 0:
@@ -160,7 +167,7 @@ func (e *exporter) jobs(m *dataset.Manifest, format export.Format) ([]job, error
 	for _, name := range e.plans {
 		p, err := openPlan(name)
 		if err != nil {
-			return nil, explain(err)
+			return nil, err
 		}
 		jobs = append(jobs, job{plan: p, planFile: name, phase: p.Config().Phase})
 	}
@@ -185,10 +192,8 @@ func (e *exporter) jobs(m *dataset.Manifest, format export.Format) ([]job, error
 			return nil, cli.Usage(fmt.Errorf("export: the plans %s and %s are both of phase %d; export them one by one, into files", other, j.planFile, j.phase))
 		}
 		seen[j.file] = j.planFile
-		for _, plan := range e.plans {
-			if filepath.Clean(plan) == filepath.Clean(j.file) {
-				return nil, cli.Usage(fmt.Errorf("export: %s is the plan; write somewhere else", plan))
-			}
+		if err := notOver(e.plans, j.file); err != nil {
+			return nil, fmt.Errorf("export: %w", err)
 		}
 	}
 	return jobs, nil

@@ -48,9 +48,9 @@ func (c *commandFlags) check(format export.Format) error {
 	return nil
 }
 
-// write prints the script. After the phases that were exported from plans come the later ones,
+// write prints the script, and warns of phases without a full step. After the phases that were exported from plans come the later ones,
 // whose plans it draws itself when their time has come.
-func (c *commandFlags) write(w io.Writer, dir string, m *dataset.Manifest, format export.Format, jobs []job) error {
+func (c *commandFlags) write(w, warn io.Writer, dir string, m *dataset.Manifest, format export.Format, template string, jobs []job) error {
 	s := launch.Defaults(format.Name, c.algorithm)
 	s.Dataset, s.Model, s.Run = dir, c.model, c.run
 	if s.Run == "" {
@@ -58,12 +58,16 @@ func (c *commandFlags) write(w io.Writer, dir string, m *dataset.Manifest, forma
 	}
 	var phases []launch.Phase
 	for _, j := range jobs {
+		if j.report.Rows < int64(s.Batch) {
+			fmt.Fprintf(warn, "pipeline: %s has %s rows, and a step of the script takes %d prompts: the trainer would do nothing with it; plan more epochs\n",
+				j.file, cli.Count(j.report.Rows), s.Batch)
+		}
 		phases = append(phases, launch.Phase{Phase: j.phase, MaxPrompt: bound(m, j.phase), File: j.file, Rows: j.report.Rows})
 	}
 	if last := jobs[len(jobs)-1]; last.plan != nil {
 		for _, p := range m.Phases {
 			if p.Phase > last.phase {
-				phases = append(phases, laterPhase(p, last, format))
+				phases = append(phases, laterPhase(p, last, format, template, s.Run))
 			}
 		}
 	}
@@ -86,18 +90,25 @@ func bound(m *dataset.Manifest, phase int32) int32 {
 }
 
 // laterPhase is a phase whose plan the script draws: as the last plan was drawn, with the hard
-// samples of the phases before.
-func laterPhase(p dataset.Phase, last job, format export.Format) launch.Phase {
+// samples of the phases before. The script's own run counts, and no other where that plan put none
+// together: a history with others would stop the script when a phase has been trained already.
+func laterPhase(p dataset.Phase, last job, format export.Format, template, run string) launch.Phase {
 	c := last.plan.Config()
-	retrospective := c.Retrospective
-	if retrospective == "" {
-		retrospective = curriculum.NameZeroMean
+	c.Phase = p.Phase
+	switch {
+	case c.Mix == curriculum.MixNone && c.Source == curriculum.SourceLastPhase:
+		c.Runs = []string{run}
+	case c.Mix != curriculum.MixNone && len(c.Runs) > 0 && !slices.Contains(c.Runs, run):
+		c.Runs = append(slices.Clone(c.Runs), run)
+	}
+	if c.Retrospective == "" {
+		c.Retrospective = curriculum.NameZeroMean
 	}
 	return launch.Phase{
 		Phase: p.Phase, MaxPrompt: p.Max, File: phaseFile(filepath.Dir(last.file), p.Phase, format),
 		Later: &launch.Later{
-			Plan: filepath.Join(filepath.Dir(last.planFile), fmt.Sprintf("plan-%d.parquet", p.Phase)), Format: format.Name,
-			Draw: []string{"--retrospective", retrospective, "--epochs", fmt.Sprint(c.Epochs), "--seed", fmt.Sprint(c.Seed)},
+			Plan:   filepath.Join(filepath.Dir(last.planFile), fmt.Sprintf("plan-%d.parquet", p.Phase)),
+			Format: format.Name, Template: template, Draw: drawFlags(c),
 		},
 	}
 }

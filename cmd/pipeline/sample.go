@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/longctx/pipeline/cmd/internal/cli"
 	"github.com/longctx/pipeline/dataset"
@@ -59,7 +61,12 @@ Gates, NAME or NAME=VALUE:
 			return s.run(cmd, g, args[0])
 		},
 	}
-	f := cmd.Flags()
+	s.add(cmd.Flags())
+	return cmd
+}
+
+func (s *sampler) add(f *pflag.FlagSet) {
+	c := &s.config
 	f.Int32Var(&c.Phase, "phase", 1, "phase to plan, from 1")
 	f.StringVar(&c.Strategy, "strategy", c.Strategy, "strategy of the phase's own range")
 	f.Int64Var(&c.Draw, "draw", 0, "samples of the own range in an epoch; 0: all that qualify")
@@ -79,7 +86,49 @@ Gates, NAME or NAME=VALUE:
 	f.Int32Var(&c.Epochs, "epochs", c.Epochs, "passes over the phase, each drawn anew")
 	f.Uint64Var(&c.Seed, "seed", 0, "seed")
 	f.StringVarP(&s.output, "output", "o", "plan.parquet", "plan to write")
-	return cmd
+}
+
+// drawFlags are the flags that plan as a config says, but for its phase: what is not its default,
+// and the seed.
+func drawFlags(c curriculum.Config) []string {
+	def := curriculum.DefaultConfig(c.Phase)
+	var flags []string
+	add := func(name string, value, unsaid any) {
+		if value != unsaid {
+			flags = append(flags, "--"+name, fmt.Sprint(value))
+		}
+	}
+	add("strategy", c.Strategy, def.Strategy)
+	add("draw", c.Draw, def.Draw)
+	add("retrospective", c.Retrospective, def.Retrospective)
+	add("count", c.Count, def.Count)
+	add("ratio", c.Ratio, def.Ratio)
+	for _, gate := range c.Gates {
+		flags = append(flags, "--gate", gate)
+	}
+	add("source", c.Source, def.Source)
+	if c.Mix != def.Mix {
+		flags = append(flags, "--mix="+c.Mix) // its value is optional, and never the next argument
+	}
+	for _, run := range c.Runs {
+		flags = append(flags, "--run", csvField(run))
+	}
+	add("group-size", c.GroupSize, def.GroupSize)
+	add("batch", c.Batch, def.Batch)
+	add("generation-batch", c.Generation, def.Generation)
+	if c.BalanceTasks {
+		flags = append(flags, "--balance-tasks")
+	}
+	add("epochs", c.Epochs, def.Epochs)
+	return append(flags, "--seed", fmt.Sprint(c.Seed))
+}
+
+// csvField quotes a value of a flag that takes several, between commas.
+func csvField(text string) string {
+	if !strings.ContainsAny(text, ",\"\n\r") {
+		return text
+	}
+	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 }
 
 func (s *sampler) run(cmd *cobra.Command, g *globals, dir string) error {

@@ -78,10 +78,13 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 	if err := s.secure(); err != nil {
 		return err
 	}
-	if err := s.findPlans(); err != nil {
-		return err
-	}
 	o := &s.options
+	switch {
+	case o.MaxClients < 1 || o.MaxConnections < 1:
+		return cli.Usage(errors.New("serve: --max-clients and --max-connections are at least 1"))
+	case o.Grace < 0:
+		return cli.Usage(errors.New("serve: --grace is not negative"))
+	}
 	o.MaxMessage, o.MaxBatch, o.Memory, o.Waiting = int(s.maxMessage), int64(s.maxBatch), int64(s.memory), int64(s.waiting)
 	o.FS = dataset.Dir(dir)
 	if !g.quiet {
@@ -93,6 +96,9 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 	}
 	defer src.Close()
 	o.Source = src
+	if err := s.findPlans(src.Manifest()); err != nil {
+		return err
+	}
 	if o.History, err = openHistory(dir); err != nil {
 		return err
 	}
@@ -102,16 +108,14 @@ func (s *server) run(cmd *cobra.Command, g *globals, dir string) error {
 	if err != nil {
 		return cli.Usage(fmt.Errorf("serve: --listen: %w", err))
 	}
-	ctx := cmd.Context()
+	if err := o.Safe(lis.Addr()); err != nil {
+		return errors.Join(cli.WithHint(cli.Usage(fmt.Errorf("serve: %s: %w", lis.Addr(), err)),
+			"listen at 127.0.0.1, or give --token-file (or "+tokenVariable+"), --tls-cert and --tls-key"), lis.Close())
+	}
 	if err := s.announce(cmd, g, lis.Addr()); err != nil {
 		return errors.Join(err, lis.Close())
 	}
-	err = service.New(*o).Serve(ctx, lis)
-	if errors.Is(err, service.ErrUnsafe) {
-		return cli.WithHint(cli.Usage(fmt.Errorf("serve: %s: %w", lis.Addr(), err)),
-			"listen at 127.0.0.1, or give --token-file (or "+tokenVariable+"), --tls-cert and --tls-key")
-	}
-	return err
+	return service.New(*o).Serve(cmd.Context(), lis)
 }
 
 // announce says where the server listens, for those who start it with port 0.
@@ -130,7 +134,7 @@ func (s *server) announce(cmd *cobra.Command, g *globals, at net.Addr) error {
 // secure reads the token and the certificate.
 func (s *server) secure() error {
 	o := &s.options
-	o.Token = os.Getenv(tokenVariable)
+	o.Token = strings.TrimSpace(os.Getenv(tokenVariable))
 	if s.tokenFile != "" {
 		data, err := os.ReadFile(s.tokenFile)
 		if err != nil {
@@ -140,6 +144,9 @@ func (s *server) secure() error {
 		if o.Token == "" {
 			return cli.Usage(fmt.Errorf("serve: --token-file: %s is empty", s.tokenFile))
 		}
+	}
+	if strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) { // no header can hold it
+		return cli.Usage(errors.New("serve: the token is one line of printable ASCII without spaces"))
 	}
 	if (s.certificate == "") != (s.key == "") {
 		return cli.Usage(errors.New("serve: --tls-cert and --tls-key belong together"))
@@ -154,10 +161,10 @@ func (s *server) secure() error {
 	return nil
 }
 
-func (s *server) findPlans() error {
+func (s *server) findPlans(m *dataset.Manifest) error {
 	s.options.Plans = map[string]service.PlanFile{}
 	for _, name := range s.plans {
-		if _, err := openPlan(name); err != nil {
+		if _, err := openPlanOf(m, name); err != nil {
 			return err
 		}
 		base := filepath.Base(name)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -90,8 +91,8 @@ func (s *streamer) run(cmd *cobra.Command, g *globals, dir string) error {
 	if s.output == "-" && cli.IsTerminal(cmd.OutOrStdout()) {
 		return cli.Usage(errors.New("stream: the stream is not for a terminal; redirect it, or name a file with --output"))
 	}
-	if s.options.Batch == 0 && s.options.BatchTokens == 0 {
-		s.options.Batch = 128
+	if err := s.check(cmd); err != nil {
+		return err
 	}
 	s.options.Prefetch = int64(s.prefetch)
 	src, err := openSource(cmd, g, dir, !s.noCache)
@@ -99,7 +100,7 @@ func (s *streamer) run(cmd *cobra.Command, g *globals, dir string) error {
 		return err
 	}
 	defer src.Close()
-	if err := s.place(); err != nil {
+	if err := s.place(src.Manifest()); err != nil {
 		return err
 	}
 	if s.wait > 0 {
@@ -127,10 +128,39 @@ func (s *streamer) run(cmd *cobra.Command, g *globals, dir string) error {
 	return nil
 }
 
+// check refuses numbers that a library would take for their default, and an output over a plan.
+func (s *streamer) check(cmd *cobra.Command) error {
+	o := &s.options
+	if !cmd.Flags().Changed("batch") && !cmd.Flags().Changed("batch-tokens") {
+		o.Batch = 128
+	}
+	switch {
+	case o.Ranks < 1 || o.Workers < 1:
+		return cli.Usage(errors.New("stream: --ranks and --workers are at least 1"))
+	case s.wait < 0:
+		return cli.Usage(errors.New("stream: --wait is not negative"))
+	}
+	return notOver(s.plans, s.output)
+}
+
+// notOver refuses to write a file over one of the plans that it is made of.
+func notOver(plans []string, file string) error {
+	out, err := os.Stat(file)
+	if err != nil {
+		return nil // it is not there
+	}
+	for _, plan := range plans {
+		if in, err := os.Stat(plan); err == nil && os.SameFile(in, out) {
+			return cli.Usage(fmt.Errorf("%s is the plan; write somewhere else", file))
+		}
+	}
+	return nil
+}
+
 // place opens the plans and reads the cursor.
-func (s *streamer) place() error {
+func (s *streamer) place(m *dataset.Manifest) error {
 	for _, name := range s.plans {
-		p, err := openPlan(name)
+		p, err := openPlanOf(m, name)
 		if err != nil {
 			return err
 		}
@@ -151,16 +181,15 @@ func (s *streamer) place() error {
 	return nil
 }
 
-func (s *streamer) write(cmd *cobra.Command, r *stream.Reader) (stream.Copied, error) {
+func (s *streamer) write(cmd *cobra.Command, r *stream.Reader) (copied stream.Copied, err error) {
 	if s.output == "-" {
 		return r.WriteIPC(cmd.OutOrStdout())
 	}
-	f, err := os.Create(s.output)
-	if err != nil {
-		return stream.Copied{}, err
-	}
-	copied, err := r.WriteIPC(f)
-	return copied, errors.Join(err, f.Close())
+	err = writeFile(s.output, func(w io.Writer) (err error) {
+		copied, err = r.WriteIPC(w)
+		return err
+	})
+	return copied, err
 }
 
 // openSource opens a dataset for reading; what the cache does is logged with --json.
@@ -181,7 +210,22 @@ func openPlan(name string) (*curriculum.Plan, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.WithHint(cli.Usage(fmt.Errorf("plan %s: there is none", name)), "`pipeline sample DATASET --phase 1 --output "+name+"` makes one")
 	}
+	if errors.Is(err, dataset.ErrCorrupt) {
+		return nil, cli.WithHint(err, "draw it again: `pipeline sample` gives the same plan for the same dataset, history, options and seed")
+	}
 	return p, err
+}
+
+// openPlanOf opens a plan that was made for a dataset.
+func openPlanOf(m *dataset.Manifest, name string) (*curriculum.Plan, error) {
+	p, err := openPlan(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Check(m); err != nil {
+		return nil, cli.WithHint(cli.Usage(err), "name the dataset that it was made for, or draw a plan of this one with `pipeline sample`")
+	}
+	return p, nil
 }
 
 // explainStream adds the hint that belongs to an error of a stream.

@@ -12,10 +12,12 @@ import threading
 import time
 
 import pyarrow as pa
+import pyarrow.flight as flight
 import pytest
 from conftest import IMPATIENT, Data, make, places
 
 from longctx_pipeline import (
+    BadRequest,
     CurriculumDataset,
     ForkedConnection,
     NotFound,
@@ -27,6 +29,7 @@ from longctx_pipeline import (
     Unauthenticated,
 )
 from longctx_pipeline.doors import PipeDoor
+from longctx_pipeline.errors import from_arrow
 from longctx_pipeline.request import Request
 
 
@@ -176,8 +179,45 @@ def test_a_server_dies_with_whoever_started_it(program, tmp_path):
 def test_a_server_that_cannot_start_says_why(data, tmp_path):
     with pytest.raises(NotFound, match="none.parquet"):
         Server(data.folder, ["none.parquet"])
-    with pytest.raises(PipelineError, match="manifest|dataset"):
+    with pytest.raises(NotFound, match="manifest|dataset"):
         Server(tmp_path)
+    with pytest.raises(BadRequest, match="unknown flag"):
+        Server(data.folder, arguments=["--nothing"])
+
+
+def test_an_address_of_another_kind_is_not_taken_for_a_folder(data):
+    for source in ("http://127.0.0.1:1", "127.0.0.1://"):
+        with pytest.raises(ValueError, match="is not one such as grpc://"):
+            CurriculumDataset(source, data.plans, batch=1)
+        with pytest.raises(ValueError, match="is not one such as grpc://"):
+            OutcomeClient(source)
+
+
+def test_a_batch_that_will_never_fit_is_refused_at_once(program, tmp_path):
+    data = make(program, tmp_path)
+
+    def impatient(seconds):
+        raise AssertionError(f"waits {seconds} s before it tries again")
+
+    with Server(data.folder, data.plans, arguments=["--max-batch=2KiB"]) as server:
+        dataset = CurriculumDataset(server.address, "plan-1.parquet", batch=8, retry=Retry(sleep=impatient))
+        with pytest.raises(BadRequest, match="too large"):
+            next(iter(dataset))
+
+
+def test_a_token_may_end_with_the_newline_of_its_file(program, tmp_path, monkeypatch):
+    data = make(program, tmp_path)
+    monkeypatch.setenv("PIPELINE_TOKEN", "secret\n")
+    with Server(data.folder, data.plans) as server:
+        for token in (None, "secret\n", " secret"):
+            assert len(CurriculumDataset(server.address, "plan-1.parquet", batch=8, token=token).plans()) == 1
+        with pytest.raises(Unauthenticated):
+            CurriculumDataset(server.address, "plan-1.parquet", batch=8, token="other").plans()
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once():
+    text = "Flight returned unavailable error, with message: Ssl handshake failed: certificate verify failed: self-signed"
+    assert type(from_arrow(flight.FlightUnavailableError(text))) is Unauthenticated
 
 
 def test_a_program_that_is_not_there_is_named(data, monkeypatch, tmp_path):

@@ -15,8 +15,12 @@ const asideSuffix = ".tmp"
 
 // Save writes a file so that it is there whole or not at all: aside, synced, renamed, folder
 // synced. A file of this name with the same content stays, and same is true; one with other
-// content is replaced only by force, else ErrExists.
+// content is replaced only by force, else ErrExists. What is no regular file, such as a device, is
+// refused: it would never be read to its end.
 func Save(fsys dataset.FS, name string, force bool, write func(io.Writer) error) (f dataset.File, same bool, err error) {
+	if info, err := fs.Stat(fsys, name); err == nil && !info.Mode().IsRegular() {
+		return f, false, errors.New("it is there and no regular file, which alone can be replaced as a whole")
+	}
 	aside := name + asideSuffix
 	out, err := dataset.CreateHashed(fsys, aside)
 	if err != nil {

@@ -46,6 +46,8 @@ func ParseCursor(text string) (c Cursor, err error) {
 		return Cursor{}, fmt.Errorf("%w: more than one in %.80q", ErrCursor, text)
 	case c.Version != CursorVersion:
 		return Cursor{}, fmt.Errorf("%w: its version is %d, this program knows %d", ErrCursor, c.Version, CursorVersion)
+	case c.DatasetID == "":
+		return Cursor{}, fmt.Errorf("%w: it names no dataset: %.80q", ErrCursor, text)
 	case c.Position < 0:
 		return Cursor{}, fmt.Errorf("%w: position %d is negative", ErrCursor, c.Position)
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type Options struct {
 
 // complete checks options and fills in what is not said.
 func (o Options) complete(datasetID string) (Options, error) {
-	o.Ranks, o.Workers = max(o.Ranks, 1), max(o.Workers, 1)
+	o.Ranks, o.Workers = cmp.Or(o.Ranks, 1), cmp.Or(o.Workers, 1)
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = math.MaxInt64
 	}
@@ -58,7 +59,7 @@ func (o Options) complete(datasetID string) (Options, error) {
 	case len(o.Plans) == 0:
 		return o, errors.New("stream: no plan")
 	case o.Batch < 0 || o.BatchTokens < 0 || (o.Batch == 0) == (o.BatchTokens == 0):
-		return o, errors.New("stream: a batch is either a number of positions or of tokens")
+		return o, errors.New("stream: a batch is a number of positions or of tokens: one of the two, at least 1")
 	case o.BatchTokens > MaxBatchTokens:
 		return o, fmt.Errorf("stream: a batch of %d tokens is over %d", o.BatchTokens, MaxBatchTokens)
 	case o.Rank < 0 || o.Rank >= o.Ranks:

@@ -155,6 +155,13 @@ func (r *Reader) dispatch(ctx context.Context, plan int, from int64) {
 	push(out)
 }
 
+// cutOff is the error of a file that ended too early. That io.EOF may lie in its chain must not
+// make it the end of the stream.
+type cutOff struct{ cause error }
+
+func (e cutOff) Error() string        { return e.cause.Error() }
+func (e cutOff) Is(target error) bool { return target != io.EOF && errors.Is(e.cause, target) }
+
 // Next returns the next batch, which is the caller's to release; io.EOF at the end.
 func (r *Reader) Next() (*Batch, error) {
 	if r.failed != nil {
@@ -168,6 +175,8 @@ func (r *Reader) Next() (*Batch, error) {
 	m := <-c
 	r.budget.give(m.bytes)
 	switch {
+	case errors.Is(m.err, io.EOF):
+		r.failed = cutOff{m.err}
 	case m.err != nil:
 		r.failed = m.err
 	case m.end:

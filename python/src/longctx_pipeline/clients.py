@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .connection import SCHEMES, Connection
+from .connection import Connection, is_address
 from .errors import PipelineError
 from .outcomes import OUTCOMES, ROLLOUTS, Outcome, Rollout
 from .program import Server
@@ -34,7 +34,7 @@ class Client:
         self.server: Server | None = None
         """the server that this client started"""
         address = source.address if isinstance(source, Server) else source
-        if not (isinstance(address, str) and address.startswith(SCHEMES)):
+        if not is_address(address):
             self.server = Server(address, binary=binary)
             address = self.server.address
         self.address = address

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -21,6 +21,11 @@ TOKEN_VARIABLE = "PIPELINE_TOKEN"
 """environment variable that holds the token where none is given, as for the server"""
 
 SCHEMES = ("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")
+
+
+def is_address(source: object) -> TypeGuard[str]:
+    """Whether a source is meant as a server's address, and not as a folder."""
+    return isinstance(source, str) and "://" in source
 
 
 class _Process:
@@ -58,7 +63,7 @@ class Connection:
         if not address.startswith(SCHEMES):
             raise ValueError(f"address {address!r} is not one such as grpc://127.0.0.1:8815")
         self.address = address
-        self._token = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
+        self._token = (token if token is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()  # as the server does
         self._root_certs = root_certs
         self._drop()
 

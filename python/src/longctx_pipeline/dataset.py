@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from .batch import Batch, Sample
-from .connection import SCHEMES, Connection
+from .connection import Connection, is_address
 from .doors import Door, FlightDoor, PipeDoor
 from .errors import Unavailable
 from .place import rank_of_ranks, single_rank, worker_of_workers
@@ -63,7 +63,7 @@ class CurriculumDataset:
         if (rank is None) != (ranks is None) or (worker is None) != (workers is None):
             raise ValueError("rank and ranks, worker and workers belong together")
         self._door: Door
-        if isinstance(source, str) and source.startswith(SCHEMES):
+        if is_address(source):
             self._door = FlightDoor(Connection(source, token, root_certs))
         else:
             self._door = PipeDoor(find_program(binary), os.fspath(source))

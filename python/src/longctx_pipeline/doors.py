@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from .connection import Connection, translated
-from .errors import BadRequest, CursorRefused, Damaged, NotFound, PipelineError, StreamCut
-from .program import plan_file
+from .errors import PipelineError, StreamCut
+from .program import failure, plan_file
 from .request import Request
 
 Record = Any
@@ -66,8 +66,6 @@ class FlightDoor:
         self._connection.close()
 
 
-# Exit statuses of the program that say what trying again would not change.
-_STATUS: dict[int, type[PipelineError]] = {1: PipelineError, 2: BadRequest, 10: NotFound, 12: Damaged}
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux
 _PIPE_BYTES = 1 << 20  # 64 KiB, the default, makes 16 times as many switches between the two processes
 
@@ -135,9 +133,4 @@ def _verdict(status: int, log: IO[bytes]) -> PipelineError:
     """Why a stream ended without its last batch."""
     size = os.fstat(log.fileno()).st_size
     message = os.pread(log.fileno(), size, 0).decode(errors="replace").strip().removeprefix("pipeline: error: ")
-    if "cursor refused" in message:
-        return CursorRefused(message)
-    if ": there is none" in message:
-        return NotFound(message)
-    kind = _STATUS.get(status, StreamCut)
-    return kind(message or f"pipeline stream ended with status {status} and without its last batch")
+    return failure(status, message or f"pipeline stream ended with status {status} and without its last batch", StreamCut)

@@ -36,7 +36,7 @@ class Superseded(PipelineError):
 
 
 class Unauthenticated(PipelineError):
-    """The token is missing or wrong."""
+    """The token is missing or wrong; or the server's certificate is not trusted: give root_certs."""
 
 
 class Damaged(PipelineError):
@@ -80,6 +80,8 @@ def from_arrow(error: BaseException) -> PipelineError:
     found = _STATUS.search(text)
     if found:
         message = _CONTEXT.sub("", found[2])
+        if "certificate verify failed" in message:  # the code of a server that is away, but it will never be trusted
+            return Unauthenticated(message)
         if "larger than max" in message:  # the same code as that of a full server, but it will never fit
             return BadRequest(message)
         return _TYPES.get(found[1], PipelineError)(message)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from .errors import NotFound, PipelineError, Unavailable
+from .errors import BadRequest, CursorRefused, Damaged, NotFound, PipelineError, Unavailable
 from .retry import Retry
 
 BINARY_VARIABLE = "PIPELINE_BINARY"
@@ -52,6 +52,18 @@ exit $status
 
 _LOCKED = 11  # exit status of the program
 
+# Exit statuses of the program that say what trying again would not change.
+_STATUS: dict[int, type[PipelineError]] = {1: PipelineError, 2: BadRequest, 10: NotFound, 12: Damaged}
+
+
+def failure(status: int, message: str, otherwise: type[PipelineError]) -> PipelineError:
+    """What the program's exit status and its last words mean."""
+    if "cursor refused" in message:
+        return CursorRefused(message)
+    if ": there is none" in message:
+        return NotFound(message)
+    return _STATUS.get(status, otherwise)(message)
+
 
 class Server:
     """`pipeline serve` on a free port of this machine, until `close` or the end of this process, however it ends.
@@ -85,7 +97,7 @@ class Server:
             message = self.log().strip() or f"exit status {status}"
             self.close()
             if status != _LOCKED:
-                raise (NotFound if status in (2, 10) else PipelineError)(f"pipeline serve: {message}")
+                raise failure(status, f"pipeline serve: {message}", PipelineError)
             attempts.failed(Unavailable(f"pipeline serve: {message}"))
 
     def _launch(self, command: list[str]) -> int | None:

@@ -74,9 +74,10 @@ type Phase struct {
 
 // Later says how the script makes the file of a phase, when its time has come.
 type Later struct {
-	Plan   string   // file that is drawn first
-	Draw   []string // options of `pipeline sample`. Example: {"--retrospective", "zero_mean"}
-	Format string   // of `pipeline export`
+	Plan     string   // file that is drawn first
+	Draw     []string // options of `pipeline sample`. Example: {"--retrospective", "zero_mean"}
+	Format   string   // of `pipeline export`
+	Template string   // of `pipeline export`; empty: the build's is a built-in one
 }
 
 // Trainers returns the trainers that a script can be written for.

@@ -9,7 +9,7 @@ import (
 	"github.com/longctx/pipeline/sample/history"
 )
 
-// DefaultMemory is the default of Options.Memory.
+// DefaultMemory is what New takes where it is told none.
 const DefaultMemory = 64 << 20
 
 var (

@@ -95,11 +95,11 @@ func codeOf(err error) codes.Code {
 		return st.Code()
 	case errors.Is(err, stream.ErrCursor):
 		return codes.FailedPrecondition
-	case errors.Is(err, errBadRequest), errors.As(err, &invalid), errors.As(err, &row), errors.Is(err, history.ErrMixed):
+	case errors.Is(err, errBadRequest), errors.As(err, &invalid), errors.As(err, &row), errors.Is(err, history.ErrMixed), errors.Is(err, stream.ErrLargeBatch):
 		return codes.InvalidArgument
 	case errors.Is(err, history.ErrConflict), errors.Is(err, groups.ErrConflict):
 		return codes.AlreadyExists
-	case errors.Is(err, groups.ErrFull), errors.Is(err, stream.ErrLargeBatch):
+	case errors.Is(err, groups.ErrFull):
 		return codes.ResourceExhausted
 	case errors.Is(err, groups.ErrTakenBack):
 		return codes.Aborted

@@ -121,7 +121,7 @@ func TestABatchOverTheLimitIsRefusedAndTheSchemaReadsNone(t *testing.T) {
 	r := start(t, small, service.Options{MaxBatch: 8192})
 	c := r.client(t)
 	_, err := get(t.Context(), c, ticket{"plans": []string{"plan.parquet"}, "batch": 40}, -1)
-	wantCode(t, err, codes.ResourceExhausted, "from position 0 on, and 8192 are the limit")
+	wantCode(t, err, codes.InvalidArgument, "from position 0 on, and 8192 are the limit")
 	if _, err := c.GetFlightInfo(t.Context(), &flight.FlightDescriptor{Cmd: []byte(`{"plans":["plan.parquet"],"batch":40}`)}); err != nil {
 		t.Error(err)
 	}

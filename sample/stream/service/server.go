@@ -110,8 +110,8 @@ func orDefault[T int | int64 | time.Duration](v *T, def T) {
 // they are at. ErrUnsafe where the address is not this machine's own and a token or TLS is
 // missing. It closes the listener.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
-	if !isLoopback(lis.Addr()) && (s.o.Token == "" || s.o.TLS == nil) {
-		return errors.Join(ErrUnsafe, lis.Close())
+	if err := s.o.Safe(lis.Addr()); err != nil {
+		return errors.Join(err, lis.Close())
 	}
 	s.o.Log.Info("serving", "address", lis.Addr().String(), "dataset_id", s.o.Source.Manifest().ID, "tls", s.o.TLS != nil, "token", s.o.Token != "")
 	failed := make(chan error, 1)
@@ -133,6 +133,14 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	s.o.Log.Info("stopped")
 	if err := <-failed; !errors.Is(err, grpc.ErrServerStopped) { // it may have stopped before it began
 		return err
+	}
+	return nil
+}
+
+// Safe returns ErrUnsafe where an address is not this machine's own and a token or TLS is missing.
+func (o *Options) Safe(a net.Addr) error {
+	if !isLoopback(a) && (o.Token == "" || o.TLS == nil) {
+		return ErrUnsafe
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func TestWhatATicketMayNotSayIsRefusedWithItsReason(t *testing.T) {
 		code   codes.Code
 		want   string
 	}{
-		{ticket{"plans": plans}, codes.InvalidArgument, "a batch is either"},
+		{ticket{"plans": plans}, codes.InvalidArgument, "a batch is a number of positions or of tokens"},
 		{ticket{"plans": plans, "batch": 8, "seed": 3}, codes.InvalidArgument, `unknown field "seed"`},
 		{ticket{"plans": plans, "batch": 8, "rank": 1}, codes.InvalidArgument, "rank 1 is not one of 1"},
 		{ticket{"plans": []string{"other.parquet"}, "batch": 8}, codes.NotFound, `the server has ["plan.parquet"]`},
