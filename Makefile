@@ -42,6 +42,9 @@ bench-scale: ## reward history and plans at 1,000,000 samples, and plans at 10,0
 	PIPELINE_BENCH_SAMPLES=1000000 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./sample/...
 	PIPELINE_BENCH_SAMPLES=10000000 $(GO) test -run '^$$' -bench Plan -benchtime 1x -timeout 60m ./sample/curriculum
 
+bench-splits: ## plan and commit of a simulated build of 100,000 splits
+	PIPELINE_BENCH_SPLITS=100000 $(GO) test -run '^$$' -bench 'Scale|Attempt' -benchtime 1x -timeout 60m ./cmd/internal/build
+
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 
@@ -79,6 +82,12 @@ interop-trainers: build ## the Python package under torch, TRL and verl; install
 
 interop-llm: build ## eval with a real engine on loopback: llama.cpp serves SmolLM2-135M as policy and judge, and is killed
 	python3 train/eval/interop/check.py --pipeline bin/pipeline --cache $(CACHE) $(REAL)
+
+test-ray: build ## builds on a real Ray of two nodes on loopback, which are killed; installs ray
+	python3 cmd/internal/engine/cluster/check.py --engine ray --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+test-slurm: build ## the same on a real Slurm; installs it through apt, and needs root
+	python3 cmd/internal/engine/cluster/check.py --engine slurm --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 
 demo: build ## synth, build in three phases, inspect
 	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
