@@ -29,7 +29,20 @@ type cluster struct {
 // newCluster makes a program of a shell script, which gets the splits in $splits.
 func newCluster(t *testing.T, script string) cluster {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), `it's "here" $HOME`) // what a shell could misread
+	top, err := os.MkdirTemp("", "engine-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // tasks of a build that failed may still be dying
+		for range 100 {
+			if err = os.RemoveAll(top); err == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	dir := filepath.Join(top, `it's "here" $HOME`) // what a shell could misread
 	c := cluster{notes: new([]string), program: filepath.Join(dir, "my pipeline")}
 	var mu sync.Mutex
 	c.Options = Options{
