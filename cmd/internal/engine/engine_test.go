@@ -255,7 +255,7 @@ func useSlurm(t *testing.T, mode string) (calls func() string) {
 func TestSlurmRunsAnArrayAndACommit(t *testing.T) {
 	for _, mode := range []string{"", "twice"} {
 		calls := useSlurm(t, mode)
-		c := newCluster(t, "")
+		c := newCluster(t, "sleep 0.5") // long enough to be seen in the queue
 		c.Args = []string{"--partition=cpu", "--comment=two words"}
 		if n, err := MaxSlurmTasks(t.Context()); n != 1000 || err != nil {
 			t.Errorf("%d tasks, %v", n, err)
