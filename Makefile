@@ -67,6 +67,9 @@ bench-train: ## training and generation by train/policy and by PyTorch on the CP
 learn: ## a small policy learns in-context lookup from scratch: warm-up, GRPO in two phases; minutes
 	$(SIMD) $(GO) test -tags learn -run TestLookupIsLearnt -v ./train/learner
 
+bench-splits: ## plan and commit of a simulated build of 100,000 splits
+	PIPELINE_BENCH_SPLITS=100000 $(GO) test -run '^$$' -bench 'Scale|Attempt' -benchtime 1x -timeout 60m ./cmd/internal/build
+
 bench-peers: build ## the same work by this program and its rivals, side by side
 	python3 cmd/internal/build/peers/bench.py --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
 
@@ -125,6 +128,17 @@ demo-build: build ## synth, build in three phases, inspect
 
 study: build ## ablations in miniature with SEEDS (5) seeds; hours; goes on where it stopped
 	$(GO) run ./cmd/study --pipeline bin/pipeline --output study --seeds $(or $(SEEDS),5) $(ARGS)
+
+test-ray: build ## builds on a real Ray of two nodes on loopback, which are killed; installs ray
+	python3 cmd/internal/engine/cluster/check.py --engine ray --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+test-slurm: build ## the same on a real Slurm; installs it through apt, and needs root
+	python3 cmd/internal/engine/cluster/check.py --engine slurm --pipeline bin/pipeline --cache $(CACHE) $(REAL) $(ARGS)
+
+demo: build ## synth, build in three phases, inspect
+	bin/pipeline synth --samples 400 --tokens 500..60000 --task lookup,chain,table --seed 7 --output demo/docs.jsonl
+	bin/pipeline build --input demo/docs.jsonl --phases 4000,20000,60000 --output demo/data
+	bin/pipeline inspect demo/data
 
 clean: ## what was built
 	rm -rf bin demo study

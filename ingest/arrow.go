@@ -40,29 +40,6 @@ type batches interface{ Read() (arrow.Record, error) }
 // maxArrowBuffer is the largest buffer of a column, uncompressed, that is believed to be one.
 const maxArrowBuffer = 1 << 30
 
-// A boundedAllocator panics where damaged metadata ask for what no such file can hold; the
-// library knows no other way to refuse, and this package recovers.
-type boundedAllocator struct {
-	memory.Allocator
-	max int64
-}
-
-func (b boundedAllocator) Allocate(size int) []byte {
-	b.check(size)
-	return b.Allocator.Allocate(size)
-}
-
-func (b boundedAllocator) Reallocate(size int, old []byte) []byte {
-	b.check(size)
-	return b.Allocator.Reallocate(size, old)
-}
-
-func (b boundedAllocator) check(size int) {
-	if size < 0 || int64(size) > b.max {
-		panic(fmt.Sprintf("a buffer of %d bytes", size))
-	}
-}
-
 func openArrow(r *Reader, o Options) (a *arrowSource, err error) {
 	defer func() {
 		if p := recover(); p != nil { // what damaged metadata can cause in the library
@@ -78,7 +55,7 @@ func openArrow(r *Reader, o Options) (a *arrowSource, err error) {
 	if err := checkArrowSchema(r.file, r.in.Bytes, isFile); err != nil {
 		return nil, fmt.Errorf("corrupt Arrow file: %w", err)
 	}
-	bounded := ipc.WithAllocator(boundedAllocator{memory.DefaultAllocator, min(maxArrowBuffer, 1<<20+1024*r.in.Bytes)})
+	bounded := ipc.WithAllocator(dataset.BoundedAllocator{Max: min(maxArrowBuffer, 1<<20+1024*r.in.Bytes)})
 	if isFile {
 		a.batches, err = ipc.NewFileReader(r.file, bounded)
 	} else {

@@ -29,7 +29,20 @@ type cluster struct {
 // newCluster makes a program of a shell script, which gets the splits in $splits.
 func newCluster(t *testing.T, script string) cluster {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), `it's "here" $HOME`) // what a shell could misread
+	top, err := os.MkdirTemp("", "engine-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // tasks of a build that failed may still be dying
+		for range 100 {
+			if err = os.RemoveAll(top); err == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	dir := filepath.Join(top, `it's "here" $HOME`) // what a shell could misread
 	c := cluster{notes: new([]string), program: filepath.Join(dir, "my pipeline")}
 	var mu sync.Mutex
 	c.Options = Options{
@@ -242,7 +255,7 @@ func useSlurm(t *testing.T, mode string) (calls func() string) {
 func TestSlurmRunsAnArrayAndACommit(t *testing.T) {
 	for _, mode := range []string{"", "twice"} {
 		calls := useSlurm(t, mode)
-		c := newCluster(t, "")
+		c := newCluster(t, "sleep 0.5") // long enough to be seen in the queue
 		c.Args = []string{"--partition=cpu", "--comment=two words"}
 		if n, err := MaxSlurmTasks(t.Context()); n != 1000 || err != nil {
 			t.Errorf("%d tasks, %v", n, err)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
+	"github.com/longctx/pipeline/dataset"
 	"github.com/longctx/pipeline/dataset/faultfs"
 )
 
@@ -69,7 +71,10 @@ func FuzzBatches(f *testing.F) {
 		var rec arrow.Record
 		read := func() { // Arrow's own reader panics over damage; the server guards it too
 			defer func() { _ = recover() }()
-			r, err := ipc.NewReader(bytes.NewReader(data))
+			if n := int(binary.LittleEndian.Uint32(data[4:])); dataset.CheckSchemaMessage(data[8:8+n]) != nil {
+				return // as checkedStream does
+			}
+			r, err := ipc.NewReader(bytes.NewReader(data), ipc.WithAllocator(dataset.BoundedAllocator{Max: 1 << 20}))
 			if err == nil && r.Next() {
 				rec = r.Record()
 			}

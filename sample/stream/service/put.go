@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/flight"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"google.golang.org/grpc/status"
 
 	"github.com/longctx/pipeline/dataset"
@@ -143,7 +144,7 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 			hand(received{err: badRequest("decoder: %v", r)})
 		}
 	}()
-	r, err := flight.NewRecordReader(&checkedStream{FlightService_DoPutServer: in})
+	r, err := flight.NewRecordReader(&checkedStream{FlightService_DoPutServer: in}, ipc.WithAllocator(dataset.BoundedAllocator{Max: maxBuffer}))
 	if err != nil {
 		hand(received{err: asRefusal(err)})
 		return
@@ -167,6 +168,9 @@ func receive(in flight.FlightService_DoPutServer, to chan<- received) {
 	}
 	hand(received{err: io.EOF})
 }
+
+// maxBuffer is the largest buffer of a column, uncompressed, that is believed to be one.
+const maxBuffer = 1 << 30
 
 // A checkedStream looks at the schema, the first message, before the library believes its counts.
 type checkedStream struct {

@@ -1,6 +1,6 @@
 """Builds on a real Ray or Slurm on loopback, and breaks it. `make test-ray` and `make test-slurm` run it.
 
-usage: check.py --engine ray|slurm --pipeline FILE [--real DIR] [--cache DIR] [--keep]
+usage: check.py --engine ray|slurm --pipeline FILE [--real DIR] [--cache DIR] [--keep] [--only CHECK...]
 
 The rule: one line for each check, and the first failure ends it with status 1. Every check ends with the comparison of
 all files with those of a build without a cluster. Ray is installed into a cache folder; Slurm, through apt where this
@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--real", type=Path, help="folder with real/ and tokenizers/")
     p.add_argument("--cache", type=Path, default=environment.default_cache(), help="where the virtual environment is kept")
     p.add_argument("--keep", action="store_true", help="keep what was made, and say where")
+    p.add_argument("--only", nargs="*", default=[], metavar="CHECK", help="names of checks, such as node or zombie")
     return p.parse_args()
 
 
@@ -56,7 +57,7 @@ def main() -> int:
     cluster = Cluster(folder)
     try:
         cluster.start()
-        suite.run(suite.Session(args.pipeline.resolve(), folder, cluster), args.real)
+        suite.run(suite.Session(args.pipeline.resolve(), folder, cluster), args.real, args.only)
     except (suite.Failure, RuntimeError) as e:
         print(f"test-{args.engine}: FAILED: {e}", file=sys.stderr)
         return 1

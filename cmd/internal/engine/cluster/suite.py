@@ -163,12 +163,12 @@ def zombie(s: Session) -> None:
     own = s.folder / "zombie.toml"
     own.write_text(text)
     command = [str(s.program), "build", "--config", str(own), "--split", f"0..{s.splits - 1}", "--attempt", "late"]
-    with (s.folder / "zombie.log").open("wb") as log:
+    with (s.folder / "late.log").open("wb") as log:
         late = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + 60
         while not list(b.output.glob(".work/split-*.late.tmp")):
             if late.poll() is not None or time.monotonic() > end:
-                raise Failure("the late attempt wrote nothing")
+                raise Failure(f"the late attempt wrote nothing: {(s.folder / 'late.log').read_text()}")
             time.sleep(0.005)
         os.kill(late.pid, signal.SIGSTOP)
         for pid in b.tasks():
@@ -230,15 +230,18 @@ def real(s: Session, folder: Path) -> None:
     node(s)
 
 
-def run(s: Session, folder: Path | None) -> None:
+def run(s: Session, folder: Path | None, only: list[str]) -> None:
     s.prepare()
     checks = [plain, worker, node, hang, zombie, driver, interrupt, mistake]
     for check in checks:
+        if only and check.__name__ not in only:
+            continue
         start = time.monotonic()
         check(s)
         print(f"test-{s.cluster.name}: {check.__doc__}: {time.monotonic() - start:.1f} s", flush=True)
     if folder is not None:
-        (s.folder / "node").rename(s.folder / "node-before")
+        s.folder = s.folder / "real"
+        s.folder.mkdir()
         start = time.monotonic()
         real(s, folder)
         print(f"test-{s.cluster.name}: {real.__doc__}: {time.monotonic() - start:.1f} s", flush=True)
