@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -167,7 +168,7 @@ func (e *elementSource) closer() byte { return e.opener + 2 } // '[' + 2 is ']',
 // name reads the name of an element with its quotes, and the colon.
 func (e *elementSource) name() ([]byte, error) {
 	if c, err := e.peek(); err != nil || c != '"' {
-		return nil, cmpErr(err, &strayError{c, e.offset, "a name"})
+		return nil, cmp.Or[error](err, &strayError{c, e.offset, "a name"})
 	}
 	at := e.offset
 	var s valueScanner
@@ -185,17 +186,10 @@ func (e *elementSource) name() ([]byte, error) {
 		e.advance(n)
 	}
 	if c, err := e.peek(); err != nil || c != ':' {
-		return nil, cmpErr(err, &strayError{c, e.offset, "a colon"})
+		return nil, cmp.Or[error](err, &strayError{c, e.offset, "a colon"})
 	}
 	e.advance(1)
 	return name, nil
-}
-
-func cmpErr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // value appends a value to buf; of one over the limit only the head. size is that of all of it.

@@ -220,3 +220,15 @@ func (o *Out) chatSample(id, name string, v Value, s *dataset.Sample, hasAnswer 
 	o.docNotes = c.notes
 	o.Sample(s)
 }
+
+// promptSample makes the one sample whose prompt is a chat, used as it is; its answers stand beside it.
+func (o *Out) promptSample(prompt Value, s *dataset.Sample) {
+	c, bad := o.readChat("prompt", prompt)
+	if bad != nil {
+		o.Reject(s.SourceID, bad)
+		return
+	}
+	s.Question, s.Messages = c.lastUser, o.json(c.turns)
+	o.docNotes = c.notes
+	o.Sample(s)
+}

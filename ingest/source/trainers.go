@@ -52,14 +52,7 @@ func trainerSamples(r *Record, out *Out) {
 			return append(append(append(b, `[{"role":"user","content":`...), prompt...), "}]"...)
 		}))
 	}
-	c, bad := out.readChat("prompt", prompt)
-	if bad != nil {
-		out.Reject(s.SourceID, bad)
-		return
-	}
-	s.Question, s.Messages = c.lastUser, out.json(c.turns)
-	out.docNotes = c.notes
-	out.Sample(&s)
+	out.promptSample(prompt, &s)
 }
 
 // completion returns the response that a record shows: text, or the last turn of a chat.

@@ -52,12 +52,5 @@ func verlSamples(r *Record, out *Out) {
 		out.Reject(s.SourceID, bad)
 		return
 	}
-	c, bad := out.readChat("prompt", prompt)
-	if bad != nil {
-		out.Reject(s.SourceID, bad)
-		return
-	}
-	s.Question, s.Messages = c.lastUser, out.json(c.turns)
-	out.docNotes = c.notes
-	out.Sample(&s)
+	out.promptSample(prompt, &s)
 }
